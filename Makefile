@@ -1,0 +1,60 @@
+# Every target installs what it needs into .venv first; nothing else on the machine is touched.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DISTRIBUTIONS := libs/common libs/venue-sim services/signal-ingest services/executor \
+    services/position-monitor services/api-gateway deploy/local
+SOURCES := $(DISTRIBUTIONS:%=%/src)
+STAMP := $(VENV)/.installed
+
+SCENARIO ?= oct-10-2025-sol
+ONCE ?=
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# The stamp goes first and comes back last: what an interrupted installation left is not trusted.
+$(STAMP): requirements.lock $(DISTRIBUTIONS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tandem needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "==> installing into $(VENV) (once; about a minute)"
+	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		$(DISTRIBUTIONS:%=-e ./%)
+	@touch $@
+
+install: $(STAMP)  ## install into .venv
+
+demo: $(STAMP)  ## trade a recorded market on this machine; SCENARIO=name, ONCE=1 to exit at the end
+	@$(BIN)/python -m local_stack demo --scenario '$(SCENARIO)' $(if $(filter-out 0 no,$(ONCE)),--once)
+
+test: $(STAMP)  ## every test
+	@$(BIN)/python -m pytest
+
+test-unit: $(STAMP)  ## the tests that start no process
+	@$(BIN)/python -m pytest tests/unit tests/architecture
+
+lint: $(STAMP)  ## style, types and the layer rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@MYPYPATH=tests $(BIN)/mypy --strict $(SOURCES) $(wildcard scripts) tests
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)  ## p50 and p99 of the hot paths
+	@cd tests && ../$(BIN)/python -m benchmarks
+
+# Needs uv (https://docs.astral.sh/uv); the lock has hashes of every platform's files and no index address.
+lock:  ## renew requirements.lock from requirements.in
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --output-file requirements.lock requirements.in
+
+clean:  ## remove .venv, runs and caches
+	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help install demo test test-unit lint bench lock clean

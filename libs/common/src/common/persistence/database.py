@@ -1,0 +1,65 @@
+"""Connections to Postgres: asyncpg with explicit SQL, JSON decoded, and errors sorted into away and wrong."""
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[Any]
+    Connection = asyncpg.pool.PoolConnectionProxy[Any]
+    _RawConnection = asyncpg.Connection[Any]
+else:  # asyncpg's classes are generic for the type checker only
+    Pool = asyncpg.Pool
+    Connection = asyncpg.pool.PoolConnectionProxy
+    _RawConnection = asyncpg.Connection
+
+DATABASE_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+    TimeoutError,
+)
+"""The database cannot be reached now: nothing was decided, try again."""
+
+
+def encode_json(value: object) -> str:
+    """JSON text; decimals become text and times RFC 3339 in UTC, as everywhere outside of the process."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
+
+
+_JSONB_VERSION = b"\x01"
+
+
+async def _prepare(connection: _RawConnection) -> None:
+    """Binary codecs: COPY, which the observations come in by, knows no other."""
+    for kind, prefix in (("json", b""), ("jsonb", _JSONB_VERSION)):
+
+        def encode(value: object, prefix: bytes = prefix) -> bytes:
+            return prefix + encode_json(value).encode()
+
+        def decode(data: bytes, start: int = len(prefix)) -> Any:
+            return orjson.loads(memoryview(data)[start:])
+
+        await connection.set_type_codec(kind, encoder=encode, decoder=decode, schema="pg_catalog", format="binary")
+
+
+async def connect_pool(dsn: str, service: str, *, size_max: int = 8) -> Pool:
+    """A pool that names its service to the server.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the database cannot be reached or refuses.
+    """
+    return await asyncpg.create_pool(
+        dsn,
+        init=_prepare,
+        min_size=2,
+        max_size=size_max,
+        command_timeout=10,
+        timeout=5,
+        server_settings={"application_name": service, "timezone": "UTC"},
+    )

@@ -1,0 +1,92 @@
+"""Errors over HTTP: `application/problem+json` (RFC 9457), naming the field, the value and what is allowed."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from common.persistence.database import DATABASE_AWAY
+
+VALUE_CHARACTERS_MAX = 200
+
+
+class Problem(Exception):
+    """An answer that is not what was asked for. `errors` lists field, value and what is allowed."""
+
+    def __init__(self, status: int, detail: str, errors: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = list(errors)
+
+
+def problem_response(status: int, detail: str, errors: Sequence[dict[str, Any]] = ()) -> JSONResponse:
+    """A problem document with the status's own title."""
+    content: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        content["errors"] = list(errors)
+    return JSONResponse(content, status, media_type="application/problem+json")
+
+
+def field_errors(details: Sequence[Any]) -> list[dict[str, Any]]:
+    """pydantic's error details as field, value and what is allowed."""
+    return [
+        {
+            "field": ".".join(str(part) for part in detail["loc"]),
+            "value": _shorten(detail.get("input")),
+            "allowed": detail["msg"].removeprefix("Value error, "),
+        }
+        for detail in details
+    ]
+
+
+def _shorten(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= VALUE_CHARACTERS_MAX else text[:VALUE_CHARACTERS_MAX] + "..."
+
+
+async def _on_problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)
+    return problem_response(error.status, error.detail, error.errors)
+
+
+async def _on_http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    response = problem_response(error.status_code, str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _on_validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    details = error.errors()
+    if any(detail["type"] == "json_invalid" for detail in details):
+        reason = details[0].get("ctx", {}).get("error", details[0]["msg"])
+        return problem_response(400, f"the body is not JSON: {reason}", field_errors(details))
+    errors = field_errors(details)
+    names = ", ".join(str(item["field"]) for item in errors)
+    return problem_response(422, f"not accepted: {names}", errors)
+
+
+async def _on_database_away(_: Request, error: Exception) -> JSONResponse:
+    return problem_response(503, f"the database does not answer now ({type(error).__name__}): try again")
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Makes every error of `app` a problem document."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    for kind in DATABASE_AWAY:
+        app.add_exception_handler(kind, _on_database_away)

@@ -1,0 +1,175 @@
+"""The skeleton that every service hangs on: one process, its HTTP side, its background work, its end.
+
+A background task that fails ends the process: whoever supervises it starts a new one, which recovers from the
+database. What may pass by itself (the database or the bus being away) is answered inside the loops.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from typing import Any
+
+import asyncpg
+import prometheus_client
+import structlog
+import uvicorn
+from fastapi import FastAPI, Query, Response
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from nats.errors import Error as NatsError
+
+from common.messaging.bus import BUS_ERRORS
+from common.persistence.database import DATABASE_AWAY
+from common.persistence.journal import Journal
+from common.runtime.clock import Clock, ReplayClock
+from common.runtime.health import Check, check_all
+from common.runtime.problems import install_problem_handlers
+from common.runtime.settings import SettingsError
+from common.venues.errors import VenueError
+
+log = structlog.get_logger(__name__)
+
+START_ERRORS = (SettingsError, ValueError)
+DEPENDENCY_ERRORS = (OSError, TimeoutError, NatsError, asyncpg.PostgresError)
+PASSING_ERRORS = (*DATABASE_AWAY, *BUS_ERRORS, VenueError)
+"""What a level-triggered loop survives: the next round finds the same work again."""
+
+
+def create_app(name: str, description: str, checks: Mapping[str, Check], journal: Journal | None) -> FastAPI:
+    """A FastAPI application with the operations endpoints that all services share."""
+    app: FastAPI = FastAPIOffline(title=f"Tandem {name}", description=description, version="0.1.0")
+    install_problem_handlers(app)
+
+    @app.get("/health/live", tags=["operations"])
+    async def live() -> dict[str, str]:
+        """The process runs and answers."""
+        return {"service": name, "status": "live"}
+
+    @app.get("/health/ready", tags=["operations"])
+    async def ready() -> JSONResponse:
+        """All real dependencies answer; 503 names the ones that do not."""
+        readiness = await check_all(checks)
+        body = {
+            "service": name,
+            "status": "not_ready" if readiness.problems else "ready",
+            "dependencies": {dependency: readiness.problems.get(dependency, "ok") for dependency in readiness.checked},
+        }
+        return JSONResponse(body, 503 if readiness.problems else 200)
+
+    @app.get("/metrics", tags=["operations"])
+    async def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+    if journal is not None:
+        _add_audit(app, name, journal)
+    return app
+
+
+def _add_audit(app: FastAPI, name: str, journal: Journal) -> None:
+    @app.get("/audit", tags=["operations"])
+    async def audit(
+        limit: int = Query(50, ge=1, le=500),
+        before: int = Query(2**62, ge=1, le=2**62, description="the `next` of the page before"),
+        signal_id: int | None = Query(None, ge=1, le=2**62),
+    ) -> dict[str, Any]:
+        """This service's decisions, newest first, with the figures that made them."""
+        items = await journal.page(before, limit, signal_id)
+        following = items[-1]["id"] if len(items) == limit else None
+        return {"service": name, "items": items, "next": following}
+
+
+async def every(clock: Clock, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+    """Runs `work` now and then every `seconds` of strategy time; what may pass by itself is logged and tried again."""
+    while True:
+        try:
+            await work()
+        except PASSING_ERRORS as error:
+            log.warning("loop.failed", loop=name, error=repr(error))
+        await clock.sleep(seconds)
+
+
+async def every_real(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+    """As `every`, in real seconds: for polling, and for work that must not wait for the market's clock."""
+    while True:
+        try:
+            await work()
+        except PASSING_ERRORS as error:
+            log.warning("loop.failed", loop=name, error=repr(error))
+        await asyncio.sleep(seconds)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which would end the process before anything is closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+async def serve(app: FastAPI, host: str, port: int, background: list[Coroutine[Any, Any, None]]) -> None:
+    """Serves HTTP and runs the background work until SIGINT or SIGTERM ends it or a task of it fails.
+
+    Raises:
+        ExceptionGroup: a background task failed.
+    """
+    server = _Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in background]
+        await server.serve()
+        for task in tasks:
+            task.cancel()
+
+
+def run(name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a service's `main` and turns its end into an exit code: 2 for wrong settings, 1 for a failure."""
+    try:
+        _run_loop(main)
+    except START_ERRORS as error:
+        print(f"{name} does not start:\n{error}", file=sys.stderr)
+        sys.exit(2)
+    except DEPENDENCY_ERRORS as error:
+        print(f"{name} does not start: {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """uvloop where it is installed (it comes with ccxt on CPython), asyncio elsewhere."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main())
+    else:
+        uvloop.run(main())
+
+
+def refuse_replay_on_real_venues(clock: Clock, simulated: Mapping[str, bool]) -> None:
+    """A replayed clock is only for simulated venues: real ones live in real time.
+
+    Raises:
+        SettingsError: naming the venues that are real.
+    """
+    real = sorted(name for name, is_simulated in simulated.items() if not is_simulated)
+    if isinstance(clock, ReplayClock) and real:
+        names = ", ".join(f"VENUE_{name.upper()}_URL" for name in real)
+        raise SettingsError(f"CLOCK_EPOCH replays time, which real venues cannot: unset it, or set {names}")
+
+
+@contextlib.asynccontextmanager
+async def closing(*resources: Any) -> AsyncIterator[None]:
+    """Closes each resource (`await resource.close()`) in reverse order at the end."""
+    try:
+        yield
+    finally:
+        for resource in reversed(resources):
+            await resource.close()

@@ -1,0 +1,36 @@
+"""Waiting for what a service cannot start without, and saying in a sentence what did not come."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from common.messaging.bus import BUS_ERRORS
+from common.persistence.database import DATABASE_AWAY
+
+START_PATIENCE_SECONDS = 10.0
+RETRY_SECONDS = 0.25
+
+Resource = TypeVar("Resource")
+
+
+async def within_patience(
+    what: str, connect: Callable[[], Awaitable[Resource]], patience_seconds: float = START_PATIENCE_SECONDS
+) -> Resource:
+    """What `connect` gives, tried again while the other side is away.
+
+    Raises:
+        TimeoutError: naming `what` and the last failure; real seconds.
+    """
+    failure = "no answer"
+    try:
+        async with asyncio.timeout(patience_seconds):
+            while True:
+                try:
+                    return await connect()
+                except (*DATABASE_AWAY, *BUS_ERRORS) as error:
+                    failure = f"{type(error).__name__}: {error}"
+                await asyncio.sleep(RETRY_SECONDS)
+    except TimeoutError:
+        raise TimeoutError(
+            f"{what} could not be reached within {patience_seconds:g} s; the last answer: {failure}"
+        ) from None

@@ -1,0 +1,160 @@
+"""Making ccxt safe to trade with.
+
+Every exchange made here: never retries by itself, sends no broker tag, logs no request, reaches no other server
+than the address says, and marks its errors with what decides about exposure: whether a request left this
+process, the HTTP status, the venue's own code, and until when it bans us.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import ccxt.async_support as ccxt_async
+from ccxt.base import errors as ccxt_errors
+
+from common.venues.addresses import VenueAddress
+from common.venues.ccxt.facts import VenueFacts, facts_of
+
+REQUEST_TIMEOUT_MS = 5000
+_BANNED_UNTIL = re.compile(r"banned until (\d{13})")
+
+request_departed: ContextVar[bool] = ContextVar("request_departed", default=False)
+"""Set in the running task when a request is handed to the network; whoever asks resets it before."""
+
+
+class VenueBan(ccxt_errors.RateLimitExceeded):  # type: ignore[misc]  # ccxt has no types
+    """The venue answers nothing until `until_seconds` (unix time), where it said so."""
+
+    until_seconds: float | None = None
+
+
+def make_exchange(address: VenueAddress, *, api_key: str = "", api_secret: str = "", paced: bool) -> Any:
+    """A ccxt exchange for one venue. `paced` keeps ccxt's own pause between requests (the venue's public limits).
+
+    Raises:
+        SettingsError: this version does not speak the venue's protocol.
+    """
+    facts = facts_of(address)
+    exchange = _exchange_class(facts)(
+        {
+            "apiKey": api_key,
+            "secret": api_secret,
+            "timeout": REQUEST_TIMEOUT_MS,
+            "enableRateLimit": paced,
+            "options": {**facts.options, "maxRetriesOnFailure": 0},
+        }
+    )
+    exchange.timeout_on_exit = 0
+    exchange.has["fetchCurrencies"] = False
+    # At DEBUG ccxt logs whole requests, keys and signatures included.
+    exchange.logger.setLevel(logging.WARNING)
+    if address.url is not None:
+        exchange.urls["api"] = _moved(exchange.urls["api"], address.url)
+    _refuse_retries(exchange)
+    return exchange
+
+
+def _refuse_retries(exchange: Any) -> None:
+    """ccxt repeats timed-out requests, orders included, when any option asks it to."""
+    nested = [value for value in exchange.options.values() if isinstance(value, Mapping)]
+    if any(options.get("maxRetriesOnFailure") for options in [exchange.options, *nested]):
+        raise ValueError(f"{exchange.id} would repeat requests by itself: maxRetriesOnFailure must be 0")
+
+
+def _moved(urls: Any, base: str) -> Any:
+    """Every address in ccxt's nested table, on the server at `base`."""
+    if isinstance(urls, Mapping):
+        return {name: _moved(value, base) for name, value in urls.items()}
+    source, target = urlsplit(urls), urlsplit(base)
+    schemes = {"ws": {"http": "ws", "https": "wss"}, "wss": {"http": "ws", "https": "wss"}}
+    scheme = schemes.get(source.scheme, {}).get(target.scheme, target.scheme)
+    return urlunsplit((scheme, target.netloc, target.path.rstrip("/") + source.path, source.query, ""))
+
+
+_CLASSES: dict[str, Callable[..., Any]] = {}
+
+
+def _exchange_class(facts: VenueFacts) -> Callable[..., Any]:
+    """ccxt's class of the venue with the marks; made once."""
+    made = _CLASSES.get(facts.exchange_id)
+    if made is None:
+        made = _marked(getattr(ccxt_async, facts.exchange_id))
+        _CLASSES[facts.exchange_id] = made
+    return made
+
+
+def _marked(base: Any) -> Callable[..., Any]:
+    class Marked(base):  # type: ignore[misc]  # the class is known at run time only
+        async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+            request_departed.set(True)
+            return await super().fetch(url, method, headers, body)
+
+        def sign(self, *arguments: Any, **named: Any) -> Any:
+            request = super().sign(*arguments, **named)
+            # Bybit's broker tag travels as a Referer header, and ccxt has no option to leave it out.
+            if request["headers"] is not None:
+                request["headers"].pop("Referer", None)
+            return request
+
+        def get_exceptions_by_url(self, url: str, kind: str) -> Any:
+            # ccxt picks Binance's table of codes by host name; a server that stands in has another one.
+            tables = self.exceptions.get("linear") or {}
+            return tables.get(kind) or {}
+
+        def handle_errors(
+            self,
+            status: int,
+            reason: str,
+            url: str,
+            method: str,
+            headers: Mapping[str, str],
+            body: str,
+            response: Any,
+            request_headers: Any,
+            request_body: Any,
+        ) -> Any:
+            code = _venue_code(response)
+            try:
+                return super().handle_errors(
+                    status, reason, url, method, headers, body, response, request_headers, request_body
+                )
+            except ccxt_errors.BaseError as error:
+                if isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded):
+                    raise _ban(headers, body, code) from error
+                if status >= 500:
+                    failure = ccxt_errors.ExchangeNotAvailable(f"{self.id} answered {status} {reason}")
+                    failure.venue_code = code
+                    raise failure from error
+                if code is None:
+                    # Taken for a refusal because it was not the form of a success; it is not that of a refusal either.
+                    raise ccxt_errors.BadResponse(f"{self.id} answered {status} without a code") from error
+                error.venue_code = code
+                raise
+
+    return Marked
+
+
+def _ban(headers: Mapping[str, str], body: str, code: str | None) -> VenueBan:
+    ban = VenueBan("the venue refuses all requests for now")
+    ban.venue_code = code
+    named = _BANNED_UNTIL.search(body)
+    if named:
+        ban.until_seconds = int(named[1]) / 1000
+        return ban
+    retry_after = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
+    with suppress(ValueError):
+        ban.until_seconds = time.time() + float(retry_after)
+    return ban
+
+
+def _venue_code(response: Any) -> str | None:
+    """The venue's own code in an error body."""
+    if not isinstance(response, Mapping):
+        return None
+    code = response.get("retCode", response.get("code"))
+    return None if code is None else str(code)

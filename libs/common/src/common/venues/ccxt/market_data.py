@@ -1,0 +1,140 @@
+"""Public data of a venue over ccxt. Needs no key and cannot change anything."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from common.domain.funding import FundingTerms
+from common.domain.instruments import Instrument
+from common.domain.order_book import OrderBook, book_side
+from common.runtime.clock import Clock
+from common.venues.addresses import VenueAddress
+from common.venues.ccxt.exchanges import make_exchange
+from common.venues.ccxt.facts import VenueFacts, facts_of
+from common.venues.ccxt.failures import reading
+from common.venues.ccxt.markets import Markets, decimal
+from common.venues.ports import TopOfBook
+
+BOOK_LEVELS = 50
+
+
+def connect_market_data(address: VenueAddress, clock: Clock) -> "CcxtMarketData":
+    """Public data of the venue at `address`; connects with the first request.
+
+    Raises:
+        SettingsError: this version does not speak the venue's protocol.
+    """
+    # A server that stands in has no request limits of its own.
+    exchange = make_exchange(address, paced=address.url is None)
+    return market_data_on(address, Markets(address.name, exchange), clock)
+
+
+def market_data_on(address: VenueAddress, markets: Markets, clock: Clock) -> "CcxtMarketData":
+    """Public data over an exchange that is there already."""
+    return _MARKET_DATA[address.protocol](markets, facts_of(address), clock)
+
+
+class CcxtMarketData(ABC):
+    """`MarketData` over one ccxt exchange, without what differs: how the funding interval is read."""
+
+    def __init__(self, markets: Markets, facts: VenueFacts, clock: Clock) -> None:
+        self.venue = markets.venue
+        self._markets = markets
+        self._exchange = markets.exchange
+        self._facts = facts
+        self._clock = clock
+
+    async def instruments(self) -> Mapping[str, Instrument]:
+        with reading(self.venue):
+            markets = await self._markets.load()
+            return {symbol: self._markets.instrument(symbol, market) for symbol, market in markets.items()}
+
+    async def book(self, symbol: str) -> OrderBook:
+        with reading(self.venue):
+            market = await self._markets.market(symbol)
+            raw = await self._exchange.fetch_order_book(market["symbol"], BOOK_LEVELS)
+            received_at_seconds = self._clock.monotonic()
+            size = decimal(market["contractSize"])
+            bids, asks = (
+                book_side((level[0], decimal(level[1]) * size) for level in raw[name]) for name in ("bids", "asks")
+            )
+            return OrderBook(self.venue, symbol, bids, asks, received_at_seconds, raw.get("nonce"))
+
+    async def tops(self, symbols: Sequence[str]) -> Mapping[str, TopOfBook]:
+        with reading(self.venue):
+            wanted = await self._listed(symbols)
+            if not wanted:
+                return {}
+            tickers = await self._exchange.fetch_bids_asks(list(wanted) if len(wanted) == 1 else None)
+            return {
+                symbol: TopOfBook(symbol, decimal(ticker["bid"]), decimal(ticker["ask"]))
+                for unified, symbol in wanted.items()
+                if (ticker := tickers.get(unified)) and ticker["bid"] and ticker["ask"]
+            }
+
+    async def funding(self, symbols: Sequence[str]) -> Mapping[str, FundingTerms]:
+        with reading(self.venue):
+            wanted = await self._listed(symbols)
+            if not wanted:
+                return {}
+            rates, intervals = await self._rates_and_intervals(list(wanted))
+            found = {}
+            for unified, symbol in wanted.items():
+                rate = rates.get(unified)
+                interval_hours = intervals.get(unified, self._facts.unlisted_interval_hours)
+                if rate is None or rate["fundingRate"] is None or interval_hours is None:
+                    continue
+                next_at = _moment(rate["fundingTimestamp"])
+                found[symbol] = FundingTerms(self.venue, symbol, float(rate["fundingRate"]), interval_hours, next_at)
+            return found
+
+    async def server_time_offset_seconds(self) -> float:
+        with reading(self.venue):
+            asked = time.time()
+            server_ms = await self._exchange.fetch_time()
+            answered = time.time()
+            return float(server_ms) / 1000 - (asked + answered) / 2
+
+    async def close(self) -> None:
+        await self._exchange.close()
+
+    async def _listed(self, symbols: Sequence[str]) -> dict[str, str]:
+        """Our symbols by ccxt's names, without those that the venue does not list."""
+        markets = await self._markets.load()
+        return {str(markets[symbol]["symbol"]): symbol for symbol in symbols if symbol in markets}
+
+    @abstractmethod
+    async def _rates_and_intervals(self, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+        """ccxt's funding rates, and the interval in hours of every contract whose interval the venue says."""
+
+
+class BinanceMarketData(CcxtMarketData):
+    """Rates and intervals are two lists."""
+
+    async def _rates_and_intervals(self, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+        rates, rows = await asyncio.gather(
+            self._exchange.fetch_funding_rates(unified), self._exchange.fetch_funding_intervals(unified)
+        )
+        return rates, {name: float(row["info"]["fundingIntervalHours"]) for name, row in rows.items()}
+
+
+class BybitMarketData(CcxtMarketData):
+    """Tickers carry the interval; ccxt's own comes from the instruments as they were when they were loaded."""
+
+    async def _rates_and_intervals(self, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+        rates = await self._exchange.fetch_funding_rates(unified)
+        return rates, {
+            name: float(row["info"]["fundingIntervalHour"])
+            for name, row in rates.items()
+            if row["info"].get("fundingIntervalHour")
+        }
+
+
+_MARKET_DATA: dict[str, type[CcxtMarketData]] = {"binance": BinanceMarketData, "bybit": BybitMarketData}
+
+
+def _moment(milliseconds: Any) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -1,0 +1,1 @@
+"""Signals become hedged trades: the only service that sends orders."""

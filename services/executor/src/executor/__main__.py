@@ -1,0 +1,7 @@
+"""`python -m executor`."""
+
+from common.runtime.service import run
+from executor.bootstrap import main
+
+if __name__ == "__main__":
+    run("executor", main)

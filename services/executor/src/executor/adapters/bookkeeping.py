@@ -1,0 +1,177 @@
+"""Fills, funding and final accounts in Postgres. A venue's id is booked once; the unique indexes say so."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from common.domain.identifiers import Leg, Side
+from common.messaging.outbox import Outbox
+from common.persistence.database import Connection, Pool
+from common.persistence.journal import Journal
+from common.runtime.clock import Clock
+from common.venues.ports import Fill, FundingPayment
+from executor.adapters.rows import fetch_book
+from executor.adapters.signal_ledger import tell
+from executor.domain.records import Order, Trade, TradeBook
+from executor.domain.settlement_sum import BookedFill, final_account
+
+_TO_BOOK = """
+SELECT id FROM watchlist.live_trade_signal WHERE status IN ('open', 'closing')
+UNION ALL
+SELECT id FROM watchlist.live_trade_signal WHERE status = 'closed' AND finalised_at IS NULL
+ORDER BY 1
+"""
+_ADD_FILL = """
+INSERT INTO watchlist.live_trade_fill
+    (signal_id, order_id, venue, symbol, fill_id, side, price, quantity, fee_usdt, traded_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (venue, symbol, fill_id) DO UPDATE SET fee_usdt = EXCLUDED.fee_usdt
+    WHERE live_trade_fill.fee_usdt IS NULL AND EXCLUDED.fee_usdt IS NOT NULL
+RETURNING id
+"""
+# What is booked of an order is the sum of its fills; the average price becomes exact with the last of them.
+_BOOKED = """
+UPDATE watchlist.live_trade_order AS placed
+SET booked_quantity = booked.quantity,
+    average_price = CASE WHEN booked.quantity = placed.filled_quantity THEN booked.average ELSE placed.average_price END
+FROM (SELECT order_id, sum(quantity) AS quantity, sum(price * quantity) / sum(quantity) AS average
+      FROM watchlist.live_trade_fill WHERE order_id = ANY($1) GROUP BY order_id) AS booked
+WHERE placed.id = booked.order_id
+"""
+_ADD_FUNDING = """
+INSERT INTO watchlist.live_trade_funding
+    (signal_id, leg, venue, symbol, payment_id, amount_usdt, settled_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (venue, symbol, payment_id) DO NOTHING RETURNING id
+"""
+_WINDOW = """
+SELECT min(fill.traded_at) FILTER (WHERE placed.purpose = 'open') AS opened,
+       max(fill.traded_at) FILTER (WHERE placed.purpose <> 'open') AS reduced,
+       signal.status = 'closed' AS is_closed, signal.closed_at
+FROM watchlist.live_trade_signal AS signal
+JOIN watchlist.live_trade_order AS placed ON placed.signal_id = signal.id AND placed.leg = $2
+JOIN watchlist.live_trade_fill AS fill ON fill.order_id = placed.id
+WHERE signal.id = $1 GROUP BY signal.id
+"""
+_UNBOOKED = """
+SELECT count(*) FROM watchlist.live_trade_order WHERE signal_id = $1 AND booked_quantity <> filled_quantity
+"""
+_FILLS = "SELECT side, price, quantity, fee_usdt FROM watchlist.live_trade_fill WHERE signal_id = $1"
+_FUNDING = "SELECT amount_usdt FROM watchlist.live_trade_funding WHERE signal_id = $1"
+_FINALISE = """
+UPDATE watchlist.live_trade_signal
+SET spread_pnl_usdt = $3, fees_usdt = $4, funding_usdt = $5, net_pnl_usdt = $6, finalised_at = $7, updated_at = $7,
+    version = version + 1
+WHERE id = $1 AND version = $2 AND status = 'closed' AND finalised_at IS NULL RETURNING version
+"""
+_POSITION = """
+INSERT INTO watchlist.live_trade_venue_position (venue, symbol, quantity, read_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (venue, symbol) DO UPDATE SET quantity = EXCLUDED.quantity, read_at = EXCLUDED.read_at
+    WHERE live_trade_venue_position.read_at <= EXCLUDED.read_at
+"""
+
+
+class PostgresBookkeeping:
+    """See `executor.application.ports.Bookkeeping`."""
+
+    def __init__(self, pool: Pool, outbox: Outbox, journal: Journal, clock: Clock) -> None:
+        self._pool = pool
+        self._outbox = outbox
+        self._journal = journal
+        self._clock = clock
+
+    async def trades_to_book(self) -> Sequence[int]:
+        return [row["id"] for row in await self._pool.fetch(_TO_BOOK)]
+
+    async def book(self, signal_id: int) -> TradeBook:
+        return await fetch_book(self._pool, signal_id)
+
+    async def add_fills(self, book: TradeBook, fills: Sequence[Fill]) -> int:
+        ours = {(order.venue, order.venue_order_id): order for order in book.orders if order.venue_order_id}
+        booked = [(ours[key], fill) for fill in fills if (key := (fill.venue, fill.venue_order_id)) in ours]
+        async with self._pool.acquire() as connection, connection.transaction():
+            new = 0
+            for order, fill in booked:
+                new += await self._add_fill(connection, book.trade, order, fill)
+            await connection.execute(_BOOKED, sorted({order.id for order, _ in booked}))
+        return new
+
+    async def _add_fill(self, connection: Connection, trade: Trade, order: Order, fill: Fill) -> int:
+        added = await connection.fetchval(
+            _ADD_FILL,
+            trade.id,
+            order.id,
+            fill.venue,
+            fill.symbol,
+            fill.fill_id,
+            fill.side.value,
+            fill.price,
+            fill.quantity,
+            fill.fee_usdt,
+            fill.traded_at,
+        )
+        return 0 if added is None else 1
+
+    async def add_funding(self, trade: Trade, leg: Leg, payments: Sequence[FundingPayment]) -> int:
+        new = 0
+        for payment in payments:
+            added = await self._pool.fetchval(
+                _ADD_FUNDING,
+                trade.id,
+                leg.value,
+                payment.venue,
+                payment.symbol,
+                payment.payment_id,
+                payment.amount_usdt,
+                payment.settled_at,
+            )
+            if added is not None:
+                new += 1
+                evidence = {"venue": payment.venue, "amount_usdt": payment.amount_usdt, "leg": leg}
+                await self._journal.decided("funding_booked", evidence, symbol=trade.symbol, signal_id=trade.id)
+        return new
+
+    async def leg_window(self, trade: Trade, leg: Leg) -> tuple[datetime, datetime | None] | None:
+        row = await self._pool.fetchrow(_WINDOW, trade.id, leg.value)
+        if row is None or row["opened"] is None:
+            return None
+        return row["opened"], (row["reduced"] or row["closed_at"]) if row["is_closed"] else None
+
+    async def finalise(self, trade: Trade) -> bool:
+        async with self._pool.acquire() as connection, connection.transaction():
+            if await connection.fetchval(_UNBOOKED, trade.id):
+                return False
+            fills = [
+                BookedFill(Side(row["side"]), row["price"], row["quantity"], row["fee_usdt"])
+                for row in await connection.fetch(_FILLS, trade.id)
+            ]
+            payments: list[Decimal] = [row["amount_usdt"] for row in await connection.fetch(_FUNDING, trade.id)]
+            account = final_account(fills, payments)
+            if account is None:
+                return False
+            version = await connection.fetchval(
+                _FINALISE,
+                trade.id,
+                trade.version,
+                account.spread_pnl_usdt,
+                account.fees_usdt,
+                account.funding_usdt,
+                account.net_pnl_usdt,
+                self._clock.now(),
+            )
+            if version is None:
+                return False
+            detail = {
+                "spread_pnl_usdt": str(account.spread_pnl_usdt),
+                "fees_usdt": str(account.fees_usdt),
+                "funding_usdt": str(account.funding_usdt),
+                "net_pnl_usdt": str(account.net_pnl_usdt),
+            }
+            await self._journal.decided(
+                "finalised", detail, symbol=trade.symbol, signal_id=trade.id, connection=connection
+            )
+            news = await tell(self._outbox, connection, self._clock, trade, version, "closed", "finalised", detail)
+        self._outbox.submit(news)
+        return True
+
+    async def save_position(self, venue: str, symbol: str, quantity: Decimal, read_at: datetime) -> None:
+        await self._pool.execute(_POSITION, venue, symbol, quantity, read_at)

@@ -1,0 +1,363 @@
+"""Trades at work in Postgres: entries, orders, leases. Intents are committed here before anything is sent.
+
+Every write to a trade checks the version that the caller read and raises it by one, and a guard on the state
+refuses moves that the trade machine does not know. That fences an executor whose lease was taken over.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+
+from common.domain.identifiers import Leg, Purpose
+from common.messages.contracts import CloseRequested
+from common.messaging.outbox import Outbox, OutboxMessage
+from common.persistence.database import Connection, Pool
+from common.persistence.journal import Journal
+from common.runtime.clock import Clock
+from executor.adapters.rows import fetch_book
+from executor.adapters.signal_ledger import tell
+from executor.application.ports import EntryFill, EntryPlan, EntryRefused, Outcome, StaleTradeError
+from executor.domain.order_machine import sources_of as order_sources_of
+from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook, new_order
+from executor.domain.refusal import Refusal
+from executor.domain.scale_in_payload import ScaleInSettings, scale_in_payload
+from executor.domain.trade_machine import TradeStatus, sources_of
+
+LEASE_SECONDS = 15.0
+ONE_AT_A_TIME = 7_211_001
+"""Advisory lock of everybody who is about to begin a first entry: the limit of concurrent trades is exact."""
+
+_ACTIVE_COUNT = """
+SELECT count(*) FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
+"""
+_TO_OPENING = """
+UPDATE watchlist.live_trade_signal
+SET status = 'opening', reason = NULL, reason_evidence = NULL, next_attempt_at = NULL, attempts = attempts + 1,
+    long_venue = $4, short_venue = $5, pnl_hat = $6, win_prob = $7, take_profit_pnl = $8, updated_at = $9,
+    lease_owner = $10, lease_until_seconds = $11, version = version + 1
+WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
+"""
+_TOUCH = """
+UPDATE watchlist.live_trade_signal SET updated_at = $3, version = version + 1
+WHERE id = $1 AND version = $2 AND (lease_owner IS NULL OR lease_owner = $4) RETURNING version
+"""
+_INSERT_ENTRY = """
+INSERT INTO watchlist.live_trade_entry
+    (signal_id, entry, status, event_id, planned_quantity, pnl_hat, win_prob, snapshot, requested_at)
+VALUES ($1, $2, 'opening', $3, $4, $5, $6, $7, $8)
+"""
+_INSERT_ORDER = """
+INSERT INTO watchlist.live_trade_order
+    (signal_id, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only, quantity,
+     reference_price, status, intended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'intent', $13)
+"""
+_OUTCOME = """
+UPDATE watchlist.live_trade_order
+SET status = $3, venue_order_id = coalesce($4, venue_order_id), filled_quantity = $5, average_price = $6,
+    error = $7, resolved_at = $8, version = version + 1
+WHERE id = $1 AND status = ANY($2) AND filled_quantity <= $5
+"""
+_FILL_ENTRY = """
+UPDATE watchlist.live_trade_entry
+SET status = 'filled', quantity = $2, notional_usdt = $3, entry_spread_metric = $4, entry_spread_pct = $5,
+    filled_at = $6, snapshot = snapshot || $7
+WHERE id = $1 AND status = 'opening'
+"""
+_FAIL_ENTRY = """
+UPDATE watchlist.live_trade_entry SET status = 'failed', snapshot = snapshot || $2 WHERE id = $1 AND status = 'opening'
+"""
+_OPENED = """
+UPDATE watchlist.live_trade_signal
+SET status = 'open', opened_at = coalesce(opened_at, $4), force_close_at = coalesce(force_close_at, $5),
+    payload = payload || $6, updated_at = $4, version = version + 1
+WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
+"""
+_FAILED = """
+UPDATE watchlist.live_trade_signal
+SET status = 'failed', reason = 'entry_failed', reason_evidence = $4, updated_at = $5, version = version + 1
+WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
+"""
+_CLOSING = """
+UPDATE watchlist.live_trade_signal
+SET status = 'closing', close_reason = $4, close_evidence = $5, close_requested_at = $6, updated_at = $6,
+    version = version + 1
+WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
+"""
+_CLOSED = """
+UPDATE watchlist.live_trade_signal
+SET status = 'closed', closed_at = $4, payload = payload || $5, updated_at = $4, version = version + 1
+WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
+"""
+# A lease is taken when it is free, ours already, or past its time.
+_TAKE_LEASE = """
+UPDATE watchlist.live_trade_signal SET lease_owner = $2, lease_until_seconds = $3
+WHERE id = $1 AND (lease_owner IS NULL OR lease_owner = $2 OR lease_until_seconds < $4) RETURNING id
+"""
+_RELEASE_LEASE = """
+UPDATE watchlist.live_trade_signal SET lease_owner = NULL, lease_until_seconds = NULL
+WHERE id = $1 AND lease_owner = $2
+"""
+_UNFINISHED = """
+SELECT id FROM watchlist.live_trade_signal WHERE status IN ('opening', 'closing')
+UNION
+SELECT signal_id FROM watchlist.live_trade_order WHERE status IN ('intent', 'working', 'unknown')
+UNION
+SELECT entry.signal_id FROM watchlist.live_trade_entry AS entry
+JOIN watchlist.live_trade_signal AS signal ON signal.id = entry.signal_id AND signal.status = 'open'
+WHERE entry.status = 'opening'
+ORDER BY 1
+"""
+
+
+class PostgresTradeLedger:
+    """See `executor.application.ports.TradeLedger`. One lease owner is one process."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        outbox: Outbox,
+        journal: Journal,
+        clock: Clock,
+        owner: str,
+        max_hold: timedelta,
+        scale_in: ScaleInSettings,
+    ) -> None:
+        self._pool = pool
+        self._outbox = outbox
+        self._journal = journal
+        self._clock = clock
+        self._owner = owner
+        self._max_hold = max_hold
+        self._scale_in = scale_in
+        self._working: set[int] = set()
+
+    async def book(self, signal_id: int) -> TradeBook:
+        return await fetch_book(self._pool, signal_id)
+
+    async def begin_entry(self, trade: Trade, plan: EntryPlan, concurrent_max: int) -> TradeBook:
+        first = trade.status is not TradeStatus.OPEN
+        self._working.add(trade.id)
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                if first:
+                    await self._begin_trade(connection, trade, plan, concurrent_max)
+                else:
+                    await self._touch(connection, trade)
+                await self._write_entry(connection, trade, plan)
+                decision = "entry_begun" if first else "scale_in_begun"
+                await self._decided(connection, decision, trade, {"entry": plan.entry, **plan.snapshot})
+                return await fetch_book(connection, trade.id)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != "live_trade_signal_one_active":
+                raise
+            raise EntryRefused(Refusal("active_trade_exists", True, {"symbol": trade.symbol})) from error
+
+    async def _begin_trade(self, connection: Connection, trade: Trade, plan: EntryPlan, concurrent_max: int) -> None:
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", ONE_AT_A_TIME)
+        active = await connection.fetchval(_ACTIVE_COUNT)
+        if active >= concurrent_max:
+            evidence = {"active_trades": active, "maximum": concurrent_max}
+            raise EntryRefused(Refusal("concurrency_limit", True, evidence))
+        version = await connection.fetchval(
+            _TO_OPENING,
+            trade.id,
+            trade.version,
+            sources_of(TradeStatus.OPENING),
+            plan.long_venue,
+            plan.short_venue,
+            plan.pnl_hat,
+            plan.win_prob,
+            plan.take_profit_pnl,
+            self._clock.now(),
+            self._owner,
+            self._clock.unix_seconds() + LEASE_SECONDS,
+        )
+        if version is None:
+            raise StaleTradeError
+
+    async def _touch(self, connection: Connection, trade: Trade) -> int:
+        version = await connection.fetchval(_TOUCH, trade.id, trade.version, self._clock.now(), self._owner)
+        if version is None:
+            raise StaleTradeError
+        return int(version)
+
+    async def _write_entry(self, connection: Connection, trade: Trade, plan: EntryPlan) -> None:
+        now = self._clock.now()
+        await connection.execute(
+            _INSERT_ENTRY,
+            trade.id,
+            plan.entry,
+            plan.event_id,
+            plan.quantity,
+            plan.pnl_hat,
+            plan.win_prob,
+            plan.snapshot,
+            now,
+        )
+        placed = await fetch_book(connection, trade.id)
+        prices = {Leg.LONG: plan.long_price, Leg.SHORT: plan.short_price}
+        orders = [new_order(placed.trade, plan.entry, leg, Purpose.OPEN, 1, plan.quantity, prices[leg]) for leg in Leg]
+        await self._write_orders(connection, trade.id, orders)
+
+    async def _write_orders(self, connection: Connection, signal_id: int, orders: Sequence[NewOrder]) -> None:
+        now = self._clock.now()
+        rows = [
+            (
+                signal_id,
+                order.entry,
+                order.leg.value,
+                order.purpose.value,
+                order.attempt,
+                order.client_order_id,
+                order.venue,
+                order.symbol,
+                order.side.value,
+                order.reduce_only,
+                order.quantity,
+                order.reference_price,
+                now,
+            )
+            for order in orders
+        ]
+        await connection.executemany(_INSERT_ORDER, rows)
+
+    async def record_outcome(self, order: Order, outcome: Outcome) -> None:
+        await self._pool.execute(
+            _OUTCOME,
+            order.id,
+            order_sources_of(outcome.status),
+            outcome.status.value,
+            outcome.venue_order_id,
+            outcome.filled_quantity,
+            outcome.average_price,
+            outcome.error,
+            self._clock.now(),
+        )
+
+    async def add_orders(self, book: TradeBook, orders: Sequence[NewOrder]) -> TradeBook:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._touch(connection, book.trade)
+            await self._write_orders(connection, book.trade.id, orders)
+            decided = [
+                {"leg": o.leg, "purpose": o.purpose, "quantity": o.quantity, "client_order_id": o.client_order_id}
+                for o in orders
+            ]
+            await self._decided(connection, "orders_intended", book.trade, {"orders": decided})
+            return await fetch_book(connection, book.trade.id)
+
+    async def fill_entry(self, book: TradeBook, entry: Entry, fill: EntryFill, residual: dict[str, Any]) -> TradeBook:
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = self._clock.now()
+            await connection.execute(
+                _FILL_ENTRY,
+                entry.id,
+                fill.quantity,
+                fill.notional_usdt,
+                fill.metric,
+                fill.pct,
+                now,
+                {"residual": residual},
+            )
+            filled = await fetch_book(connection, book.trade.id)
+            payload = {"scale_in": scale_in_payload(filled.filled_entries, self._scale_in)}
+            sources = [*sources_of(TradeStatus.OPEN), TradeStatus.OPEN.value]
+            version = await connection.fetchval(
+                _OPENED, book.trade.id, book.trade.version, sources, now, now + self._max_hold, payload
+            )
+            detail = {
+                "entry": len(filled.filled_entries),
+                "quantity": fill.quantity,
+                "notional_usdt": fill.notional_usdt,
+                "entry_spread_pct": fill.pct,
+                "residual": residual,
+            }
+            decision = "opened" if len(filled.filled_entries) == 1 else "scaled_in"
+            news = await self._changed(connection, book.trade, version, "open", decision, detail)
+            book = await fetch_book(connection, book.trade.id)
+        self._outbox.submit(news)
+        return book
+
+    async def fail_entry(self, book: TradeBook, entry: Entry, evidence: dict[str, Any]) -> TradeBook:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_FAIL_ENTRY, entry.id, {"failure": evidence})
+            if book.filled_entries:
+                version, status = await self._touch(connection, book.trade), "open"
+            else:
+                sources, now = sources_of(TradeStatus.FAILED), self._clock.now()
+                trade, status = book.trade, "failed"
+                version = await connection.fetchval(_FAILED, trade.id, trade.version, sources, evidence, now)
+            news = await self._changed(connection, book.trade, version, status, "entry_failed", evidence)
+            book = await fetch_book(connection, book.trade.id)
+        self._outbox.submit(news)
+        return book
+
+    async def begin_close(self, book: TradeBook, request: CloseRequested) -> TradeBook:
+        async with self._pool.acquire() as connection, connection.transaction():
+            trade, sources = book.trade, sources_of(TradeStatus.CLOSING)
+            evidence = {"requested_by": request.requested_by, **request.evidence}
+            now = self._clock.now()
+            version = await connection.fetchval(
+                _CLOSING, trade.id, trade.version, sources, request.reason, evidence, now
+            )
+            news = await self._changed(connection, trade, version, "closing", request.reason, evidence)
+            book = await fetch_book(connection, trade.id)
+        self._outbox.submit(news)
+        return book
+
+    async def finish_close(self, book: TradeBook, evidence: dict[str, Any]) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            trade, sources = book.trade, sources_of(TradeStatus.CLOSED)
+            payload = {"flat": evidence}
+            now = self._clock.now()
+            version = await connection.fetchval(_CLOSED, trade.id, trade.version, sources, now, payload)
+            news = await self._changed(connection, trade, version, "closed", trade.close_reason, evidence)
+        self._outbox.submit(news)
+
+    async def take_lease(self, signal_id: int) -> bool:
+        if signal_id in self._working:
+            return False
+        self._working.add(signal_id)
+        now = self._clock.unix_seconds()
+        taken = await self._pool.fetchval(_TAKE_LEASE, signal_id, self._owner, now + LEASE_SECONDS, now)
+        if taken is None:
+            self._working.discard(signal_id)
+        return taken is not None
+
+    async def release_lease(self, signal_id: int) -> None:
+        self._working.discard(signal_id)
+        await self._pool.execute(_RELEASE_LEASE, signal_id, self._owner)
+
+    async def unfinished(self) -> Sequence[int]:
+        return [row["id"] for row in await self._pool.fetch(_UNFINISHED)]
+
+    async def _changed(
+        self,
+        connection: Connection,
+        trade: Trade,
+        version: int | None,
+        status: str,
+        reason: str | None,
+        detail: dict[str, Any],
+    ) -> list[OutboxMessage]:
+        """Audits and tells of a trade's move that returned `version`; None means that somebody was faster."""
+        if version is None:
+            raise StaleTradeError
+        await self._decided(connection, reason if status == "open" else status, trade, {"reason": reason, **detail})
+        shown = {key: str(value) if isinstance(value, Decimal) else value for key, value in detail.items()}
+        return await tell(self._outbox, connection, self._clock, trade, version, status, reason, shown)
+
+    async def _decided(
+        self, connection: Connection, decision: str | None, trade: Trade, evidence: dict[str, Any]
+    ) -> None:
+        await self._journal.decided(
+            decision or "changed",
+            evidence,
+            symbol=trade.symbol,
+            event_id=trade.event_id,
+            signal_id=trade.id,
+            connection=connection,
+        )

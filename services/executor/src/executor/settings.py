@@ -1,0 +1,46 @@
+"""The executor's own settings, and the keys that no other service has."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import Field, SecretStr
+
+from common.runtime.settings import ServiceSettings, SettingsError
+
+
+class ExecutorSettings(ServiceSettings):
+    """Adds the executor's port and the pace of its level-triggered work, in real seconds."""
+
+    http_port: int = Field(4012, ge=1, le=65535)
+    executor_recovery_sec: float = Field(2.0, gt=0, le=60)
+    executor_bookkeeping_sec: float = Field(1.0, gt=0, le=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """One venue's trading keys. Their text appears in no representation."""
+
+    api_key: SecretStr
+    api_secret: SecretStr
+
+
+def credentials(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, Credentials]:
+    """The keys of each venue.
+
+    Raises:
+        SettingsError: naming the variables that are missing.
+    """
+    found, missing = {}, []
+    for name in names:
+        prefix = f"VENUE_{name.upper()}_API"
+        key, secret = environment.get(f"{prefix}_KEY", ""), environment.get(f"{prefix}_SECRET", "")
+        if key and secret:
+            found[name] = Credentials(SecretStr(key), SecretStr(secret))
+        else:
+            missing += [f"{prefix}_{part}" for part, value in (("KEY", key), ("SECRET", secret)) if not value]
+    if missing:
+        raise SettingsError(
+            f"live trading needs keys for every allowed venue; not set: {', '.join(missing)} "
+            "(or leave the venue out of LIVE_TRADING_ALLOWED_EXCHANGES)"
+        )
+    return found
