@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -29,10 +30,10 @@ def limit(leg: LegReadiness = READY, quantity: str = "1", price: str = "200", le
     assert refusal.reason == "preflight_failed"
     assert refusal.evidence["leg"] == "long"
     assert refusal.evidence["venue"] == "bybit"
-    return refusal.evidence["limit"]
+    return str(refusal.evidence["limit"])
 
 
-def test_a_leg_with_exactly_the_margin_it_needs_is_ready():
+def test_a_leg_with_exactly_the_margin_it_needs_is_ready() -> None:
     assert limit() is None
 
 
@@ -51,9 +52,9 @@ def test_a_leg_with_exactly_the_margin_it_needs_is_ready():
         ({"leg": replace(READY, expected=Decimal(1))}, "position"),
     ],
 )
-def test_each_limit_is_named(change, expected):
+def test_each_limit_is_named(change: Any, expected: Any) -> None:
     assert limit(**change) == expected
 
 
-def test_a_position_that_the_ledger_expects_is_no_hindrance():
+def test_a_position_that_the_ledger_expects_is_no_hindrance() -> None:
     assert limit(replace(READY, held=Decimal(-2), expected=Decimal(-2))) is None

@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
-from itertools import accumulate
+
+_NOTHING = Decimal(0)
 
 
 class InsufficientDepth(Exception):
@@ -32,22 +32,28 @@ class Sweep:
     worst_price: Decimal
 
 
-@dataclass(frozen=True)
 class BookSide:
     """Levels of one side, best first, as (price, base quantity).
 
-    Running totals are made once a side, so that valuing many trades on one book costs a binary search each.
+    Running totals are made as far as a sweep goes and kept, so that one sweep costs a walk and valuing many trades on
+    the same book costs a binary search each.
     """
 
-    levels: tuple[tuple[Decimal, Decimal], ...]
+    __slots__ = ("_notionals", "_quantities", "levels")
 
-    @cached_property
-    def _quantities(self) -> Sequence[Decimal]:
-        return list(accumulate(quantity for _, quantity in self.levels))
+    def __init__(self, levels: tuple[tuple[Decimal, Decimal], ...]) -> None:
+        self.levels = levels
+        self._quantities: list[Decimal] = []
+        self._notionals: list[Decimal] = []
 
-    @cached_property
-    def _notionals(self) -> Sequence[Decimal]:
-        return list(accumulate(price * quantity for price, quantity in self.levels))
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BookSide) and self.levels == other.levels
+
+    def __hash__(self) -> int:
+        return hash(self.levels)
+
+    def __repr__(self) -> str:
+        return f"BookSide({self.levels!r})"
 
     @property
     def best(self) -> Decimal | None:
@@ -63,12 +69,10 @@ class BookSide:
         """
         if quantity <= 0:
             raise ValueError(f"a sweep needs a positive quantity, not {quantity}")
-        last = bisect_left(self._quantities, quantity)
-        if last == len(self.levels):
-            held = self._quantities[-1] if self.levels else Decimal(0)
-            raise InsufficientDepth(quantity, quantity - held, "base")
-        before = self._quantities[last - 1] if last else Decimal(0)
-        spent = self._notionals[last - 1] if last else Decimal(0)
+        last = self._level_reaching(quantity, self._quantities)
+        if last is None:
+            raise InsufficientDepth(quantity, quantity - self._total(self._quantities), "base")
+        before, spent = self._before(last)
         price = self.levels[last][0]
         notional = spent + (quantity - before) * price
         return Sweep(notional / quantity, quantity, notional, last + 1, price)
@@ -82,15 +86,40 @@ class BookSide:
         """
         if notional <= 0:
             raise ValueError(f"a sweep needs a positive notional, not {notional}")
-        last = bisect_left(self._notionals, notional)
-        if last == len(self.levels):
-            held = self._notionals[-1] if self.levels else Decimal(0)
-            raise InsufficientDepth(notional, notional - held, "USDT")
-        before = self._notionals[last - 1] if last else Decimal(0)
-        bought = self._quantities[last - 1] if last else Decimal(0)
+        last = self._level_reaching(notional, self._notionals)
+        if last is None:
+            raise InsufficientDepth(notional, notional - self._total(self._notionals), "USDT")
+        bought, before = self._before(last)
         price = self.levels[last][0]
         quantity = bought + (notional - before) / price
         return Sweep(notional / quantity, quantity, notional, last + 1, price)
+
+    def _level_reaching(self, amount: Decimal, totals: list[Decimal]) -> int | None:
+        """The first level whose running total is not below `amount`; None when the whole side is."""
+        if not totals or totals[-1] < amount:
+            self._extend(amount, totals)
+            if not totals or totals[-1] < amount:
+                return None
+        return bisect_left(totals, amount)
+
+    def _extend(self, amount: Decimal, totals: list[Decimal]) -> None:
+        quantities, notionals = self._quantities, self._notionals
+        quantity, notional = self._total(quantities), self._total(notionals)
+        for price, available in self.levels[len(quantities) :]:
+            quantity += available
+            notional += price * available
+            quantities.append(quantity)
+            notionals.append(notional)
+            if totals[-1] >= amount:
+                return
+
+    def _before(self, level: int) -> tuple[Decimal, Decimal]:
+        """Quantity and notional of all levels before `level`."""
+        return (self._quantities[level - 1], self._notionals[level - 1]) if level else (_NOTHING, _NOTHING)
+
+    @staticmethod
+    def _total(totals: list[Decimal]) -> Decimal:
+        return totals[-1] if totals else _NOTHING
 
 
 @dataclass(frozen=True)

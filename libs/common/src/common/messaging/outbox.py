@@ -60,6 +60,7 @@ class Outbox:
         self._publisher = publisher
         self._clock = clock
         self._pending: asyncio.Queue[OutboxMessage] = asyncio.Queue()
+        self._in_hand: set[int] = set()
 
     async def add(self, connection: Connection, subject: str, message_id: str, payload: Message) -> list[OutboxMessage]:
         """Writes one message in the caller's transaction; an id that is there already adds nothing."""
@@ -89,6 +90,7 @@ class Outbox:
     def submit(self, messages: Sequence[OutboxMessage]) -> None:
         """Hands committed messages to `run` for publication at once."""
         for message in messages:
+            self._in_hand.add(message.id)
             self._pending.put_nowait(message)
 
     async def run(self) -> None:
@@ -97,19 +99,26 @@ class Outbox:
             batch = [await self._pending.get()]
             while not self._pending.empty() and len(batch) < 500:
                 batch.append(self._pending.get_nowait())
-            await self._publish(batch)
+            try:
+                await self._publish(batch)
+            finally:
+                self._in_hand.difference_update(message.id for message in batch)
 
     async def sweep(self) -> int:
-        """Publishes what an earlier process, or a bus that was away, left behind. Returns how many."""
+        """Publishes what an earlier process, or a bus that was away, left behind. Returns how many.
+
+        What `run` has in hand is left to it.
+        """
         published, last_id = 0, 0
         while True:
             rows = await self._pool.fetch(_UNPUBLISHED, self._service, last_id, 500)
             if not rows:
                 return published
             last_id = rows[-1]["id"]
-            done = await self._publish([OutboxMessage(**row) for row in rows])
+            left = [OutboxMessage(**row) for row in rows if row["id"] not in self._in_hand]
+            done = await self._publish(left)
             published += done
-            if done < len(rows):
+            if done < len(left):
                 return published
 
     async def backlog(self) -> tuple[int, timedelta]:

@@ -227,6 +227,7 @@ class LiveTradeOrder(SQLModel, table=True):
             "signal_id",
             postgresql_where=text("status IN ('intent', 'working', 'unknown')"),
         ),
+        Index("live_trade_order_unbooked", "signal_id", postgresql_where=text("booked_quantity <> filled_quantity")),
         {"schema": SCHEMA},
     )
 

@@ -1,5 +1,6 @@
 """Errors over HTTP: `application/problem+json` (RFC 9457), naming the field, the value and what is allowed."""
 
+import math
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -41,7 +42,7 @@ def field_errors(details: Sequence[Any]) -> list[dict[str, Any]]:
     """pydantic's error details as field, value and what is allowed."""
     return [
         {
-            "field": ".".join(str(part) for part in detail["loc"]),
+            "field": _utf8(".".join(str(part) for part in detail["loc"])),
             "value": _shorten(detail.get("input")),
             "allowed": detail["msg"].removeprefix("Value error, "),
         }
@@ -50,10 +51,15 @@ def field_errors(details: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _shorten(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    """The value as JSON can carry it: what is no number in JSON, or no text in UTF-8, is shown all the same."""
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    text = value if isinstance(value, str) else repr(value)
+    text = _utf8(value if isinstance(value, str) else repr(value))
     return text if len(text) <= VALUE_CHARACTERS_MAX else text[:VALUE_CHARACTERS_MAX] + "..."
+
+
+def _utf8(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 async def _on_problem(_: Request, error: Exception) -> JSONResponse:

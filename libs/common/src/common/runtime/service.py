@@ -6,7 +6,9 @@ database. What may pass by itself (the database or the bus being away) is answer
 
 import asyncio
 import contextlib
+import gc
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any
@@ -115,18 +117,35 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    """The listening socket; bound here because uvicorn ends the process where it cannot bind."""
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise SettingsError(f"HTTP_PORT={port}: cannot listen on {host}: {error.strerror}") from error
+
+
 async def serve(app: FastAPI, host: str, port: int, background: list[Coroutine[Any, Any, None]]) -> None:
     """Serves HTTP and runs the background work until SIGINT or SIGTERM ends it or a task of it fails.
 
     Raises:
+        SettingsError: the port cannot be listened on.
         ExceptionGroup: a background task failed.
     """
-    server = _Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+    listener = _listen(host, port)
+    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    _spare_modules_from_collection()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(work) for work in background]
-        await server.serve()
+        await server.serve([listener])
         for task in tasks:
             task.cancel()
+
+
+def _spare_modules_from_collection() -> None:
+    """What is loaded now lives as long as the process: walking it again only makes full collections slow."""
+    gc.collect()
+    gc.freeze()
 
 
 def run(name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:

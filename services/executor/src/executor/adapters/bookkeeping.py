@@ -1,6 +1,6 @@
 """Fills, funding and final accounts in Postgres. A venue's id is booked once; the unique indexes say so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,17 +10,18 @@ from common.persistence.database import Connection, Pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock
 from common.venues.ports import Fill, FundingPayment
-from executor.adapters.rows import fetch_book
+from executor.adapters.rows import TRADE_COLUMNS, fetch_book, read_trade
 from executor.adapters.signal_ledger import tell
 from executor.domain.records import Order, Trade, TradeBook
 from executor.domain.settlement_sum import BookedFill, final_account
 
-_TO_BOOK = """
-SELECT id FROM watchlist.live_trade_signal WHERE status IN ('open', 'closing')
-UNION ALL
-SELECT id FROM watchlist.live_trade_signal WHERE status = 'closed' AND finalised_at IS NULL
-ORDER BY 1
+_ACTIVE = f"SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal WHERE status IN ('open', 'closing')"  # noqa: S608
+_UNBOOKED_TRADES = """
+SELECT DISTINCT signal_id FROM watchlist.live_trade_order WHERE booked_quantity <> filled_quantity
 """
+_UNFINALISED = f"""
+SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal WHERE status = 'closed' AND finalised_at IS NULL
+"""  # noqa: S608
 _ADD_FILL = """
 INSERT INTO watchlist.live_trade_fill
     (signal_id, order_id, venue, symbol, fill_id, side, price, quantity, fee_usdt, traded_at)
@@ -64,7 +65,8 @@ SET spread_pnl_usdt = $3, fees_usdt = $4, funding_usdt = $5, net_pnl_usdt = $6, 
 WHERE id = $1 AND version = $2 AND status = 'closed' AND finalised_at IS NULL RETURNING version
 """
 _POSITION = """
-INSERT INTO watchlist.live_trade_venue_position (venue, symbol, quantity, read_at) VALUES ($1, $2, $3, $4)
+INSERT INTO watchlist.live_trade_venue_position (venue, symbol, quantity, read_at)
+SELECT $1, held.symbol, held.quantity, $4 FROM unnest($2::text[], $3::numeric[]) AS held (symbol, quantity)
 ON CONFLICT (venue, symbol) DO UPDATE SET quantity = EXCLUDED.quantity, read_at = EXCLUDED.read_at
     WHERE live_trade_venue_position.read_at <= EXCLUDED.read_at
 """
@@ -79,8 +81,14 @@ class PostgresBookkeeping:
         self._journal = journal
         self._clock = clock
 
-    async def trades_to_book(self) -> Sequence[int]:
-        return [row["id"] for row in await self._pool.fetch(_TO_BOOK)]
+    async def active_trades(self) -> Sequence[Trade]:
+        return [read_trade(row) for row in await self._pool.fetch(_ACTIVE)]
+
+    async def unbooked_trades(self) -> Sequence[int]:
+        return [row["signal_id"] for row in await self._pool.fetch(_UNBOOKED_TRADES)]
+
+    async def unfinalised_trades(self) -> Sequence[Trade]:
+        return [read_trade(row) for row in await self._pool.fetch(_UNFINALISED)]
 
     async def book(self, signal_id: int) -> TradeBook:
         return await fetch_book(self._pool, signal_id)
@@ -173,5 +181,5 @@ class PostgresBookkeeping:
         self._outbox.submit(news)
         return True
 
-    async def save_position(self, venue: str, symbol: str, quantity: Decimal, read_at: datetime) -> None:
-        await self._pool.execute(_POSITION, venue, symbol, quantity, read_at)
+    async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
+        await self._pool.execute(_POSITION, venue, list(quantities), list(quantities.values()), read_at)

@@ -2,9 +2,14 @@
 
 Nothing is invented: what a venue has not said yet stays unknown and is asked for again. A trade is finalised once,
 when every filled quantity is booked with its fee and funding was read after the close.
+
+Venues are asked for what has changed and no more: fills where a fill is not booked yet, funding on a schedule, and
+positions once a venue, however many trades are open.
 """
 
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -14,7 +19,6 @@ from common.runtime.clock import Clock
 from common.venues.errors import VenueError
 from executor.application.ports import Bookkeeping, Venues
 from executor.domain.records import Trade, TradeBook
-from executor.domain.trade_machine import TradeStatus
 
 log = structlog.get_logger(__name__)
 
@@ -24,42 +28,64 @@ SINCE_MARGIN = timedelta(minutes=5)
 SETTLED_AFTER = timedelta(minutes=1)
 """How long after the close a funding settlement may still appear in a venue's ledger."""
 
+FUNDING_EVERY = timedelta(minutes=5)
+FUNDING_EVERY_REAL_SECONDS = 2.0
+"""A trade's funding is read when both have passed since the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """When a trade's funding was last read: in strategy time, and really."""
+
+    at: datetime
+    monotonic_seconds: float
+
 
 class Bookkeeper:
-    """Keeps the ledger equal to the venues'. One round looks at every trade that is not final."""
+    """Keeps the ledger equal to the venues'."""
 
     def __init__(self, venues: Venues, ledger: Bookkeeping, clock: Clock) -> None:
         self._venues = venues
         self._ledger = ledger
         self._clock = clock
+        self._funding_read: dict[int, _Read] = {}
 
     async def sweep(self) -> None:
         """One round. A venue that does not answer only delays its own figures."""
-        for signal_id in await self._ledger.trades_to_book():
+        active = await self._ledger.active_trades()
+        await self._save_positions(active)
+        unbooked = set(await self._ledger.unbooked_trades())
+        unfinalised = await self._ledger.unfinalised_trades()
+        due = {trade.id for trade in [*active, *unfinalised] if self._is_due(trade)}
+        for signal_id in sorted(unbooked | due):
             book = await self._ledger.book(signal_id)
             try:
-                await self._book(book)
+                await self._book(book, with_funding=signal_id in due)
             except VenueError as error:
                 log.warning("bookkeeping.failed", signal_id=signal_id, error=str(error))
+        self._forget_all_but({trade.id for trade in [*active, *unfinalised]})
 
-    async def _book(self, book: TradeBook) -> None:
-        trade = book.trade
-        started = self._clock.now()
+    async def _book(self, book: TradeBook, *, with_funding: bool) -> None:
+        started, monotonic = self._clock.now(), self._clock.monotonic()
         for leg in Leg:
-            await self._book_leg(book, leg)
-        if trade.status is TradeStatus.CLOSED and trade.closed_at and started >= trade.closed_at + SETTLED_AFTER:
+            await self._book_fills(book, leg)
+            if with_funding:
+                await self._book_funding(book.trade, leg)
+        if with_funding:
+            self._funding_read[book.trade.id] = _Read(started, monotonic)
+            await self._finalise(book.trade, started)
+
+    async def _finalise(self, trade: Trade, read_at: datetime) -> None:
+        if trade.closed_at is not None and read_at >= trade.closed_at + SETTLED_AFTER:
             await self._ledger.finalise(trade)
 
-    async def _book_leg(self, book: TradeBook, leg: Leg) -> None:
-        trade, venue = book.trade, book.trade.venue(leg)
-        account = self._venues[venue].account
+    async def _book_fills(self, book: TradeBook, leg: Leg) -> None:
         orders = [order for order in book.orders if order.leg is leg]
-        if any(order.booked_quantity < order.filled_quantity for order in orders):
-            since = min(order.intended_at for order in orders) - SINCE_MARGIN
-            await self._ledger.add_fills(book, await account.fills(trade.symbol, since))
-        await self._book_funding(trade, leg)
-        if trade.status is not TradeStatus.CLOSED:
-            await self._save_position(trade, venue)
+        if not any(order.booked_quantity < order.filled_quantity for order in orders):
+            return
+        since = min(order.intended_at for order in orders) - SINCE_MARGIN
+        account = self._venues[book.trade.venue(leg)].account
+        await self._ledger.add_fills(book, await account.fills(book.trade.symbol, since))
 
     async def _book_funding(self, trade: Trade, leg: Leg) -> None:
         """Only settlements inside the leg's own open window belong to the trade."""
@@ -68,13 +94,37 @@ class Bookkeeper:
             return
         opened, closed = window
         payments = await self._venues[trade.venue(leg)].account.funding_payments(trade.symbol, opened)
-        within = [
-            item for item in payments if opened <= item.settled_at and (closed is None or item.settled_at <= closed)
-        ]
+        until = closed or self._clock.now()
+        within = [payment for payment in payments if opened <= payment.settled_at <= until]
         await self._ledger.add_funding(trade, leg, within)
 
-    async def _save_position(self, trade: Trade, venue: str) -> None:
-        asked_at = self._clock.now()
-        positions = await self._venues[venue].account.positions([trade.symbol])
-        held = positions[trade.symbol].quantity if trade.symbol in positions else Decimal(0)
-        await self._ledger.save_position(venue, trade.symbol, held, asked_at)
+    async def _save_positions(self, active: Iterable[Trade]) -> None:
+        symbols: dict[str, set[str]] = {}
+        for trade in active:
+            for leg in Leg:
+                symbols.setdefault(trade.venue(leg), set()).add(trade.symbol)
+        for venue, wanted in symbols.items():
+            asked_at = self._clock.now()
+            try:
+                positions = await self._venues[venue].account.positions()
+            except VenueError as error:
+                log.warning("bookkeeping.positions_unknown", venue=venue, error=str(error))
+                continue
+            held = {name: positions[name].quantity if name in positions else Decimal(0) for name in wanted}
+            await self._ledger.save_positions(venue, held, asked_at)
+
+    def _is_due(self, trade: Trade) -> bool:
+        """While open, on the schedule; once closed, when the last settlement must be in the venue's ledger."""
+        last, now = self._funding_read.get(trade.id), self._clock.now()
+        if trade.closed_at is not None:
+            wanted = trade.closed_at + SETTLED_AFTER
+        else:
+            wanted = last.at + FUNDING_EVERY if last else now
+        if now < wanted:
+            return False
+        if last is None or (trade.closed_at is not None and last.at < wanted):
+            return True
+        return self._clock.monotonic() - last.monotonic_seconds >= FUNDING_EVERY_REAL_SECONDS
+
+    def _forget_all_but(self, wanted: set[int]) -> None:
+        self._funding_read = {number: read for number, read in self._funding_read.items() if number in wanted}

@@ -154,8 +154,16 @@ class TradeLedger(Protocol):
 class Bookkeeping(Protocol):
     """What the venues' own ledgers say, copied by their ids."""
 
-    async def trades_to_book(self) -> Sequence[int]:
-        """Open and closing trades, and closed ones that are not final."""
+    async def active_trades(self) -> Sequence[Trade]:
+        """Open and closing trades."""
+        ...
+
+    async def unbooked_trades(self) -> Sequence[int]:
+        """Trades with an order that filled more than is booked of it."""
+        ...
+
+    async def unfinalised_trades(self) -> Sequence[Trade]:
+        """Closed trades that are not summed up yet."""
         ...
 
     async def book(self, signal_id: int) -> TradeBook: ...
@@ -174,4 +182,6 @@ class Bookkeeping(Protocol):
         """Sums up a closed trade whose fills and fees are complete; False while something is unknown."""
         ...
 
-    async def save_position(self, venue: str, symbol: str, quantity: Decimal, read_at: datetime) -> None: ...
+    async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
+        """Stores what a venue holds of each symbol, unless a later reading is there."""
+        ...

@@ -317,6 +317,14 @@ def upgrade() -> None:
     )
     op.create_index("live_trade_order_signal", "live_trade_order", ["signal_id"], unique=False, schema="watchlist")
     op.create_index(
+        "live_trade_order_unbooked",
+        "live_trade_order",
+        ["signal_id"],
+        unique=False,
+        schema="watchlist",
+        postgresql_where=sa.text("booked_quantity <> filled_quantity"),
+    )
+    op.create_index(
         "live_trade_order_unresolved",
         "live_trade_order",
         ["signal_id"],
@@ -391,6 +399,7 @@ def downgrade() -> None:
     op.drop_index("live_trade_spread_sample_signal", table_name="live_trade_spread_sample", schema="watchlist")
     op.drop_table("live_trade_spread_sample", schema="watchlist")
     op.drop_index("live_trade_order_venue_id", table_name="live_trade_order", schema="watchlist")
+    op.drop_index("live_trade_order_unbooked", table_name="live_trade_order", schema="watchlist")
     op.drop_index(
         "live_trade_order_unresolved",
         table_name="live_trade_order",

@@ -1,0 +1,1 @@
+"""PostgreSQL, NATS, simulated venues and the services on one machine."""

@@ -1,0 +1,105 @@
+"""Which port each part listens on, and the proof, before anything starts, that every one of them is free."""
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+LOOPBACK = "127.0.0.1"
+
+SERVICE_PORTS: Mapping[str, int] = MappingProxyType(
+    {"api_gateway": 4002, "signal_ingest": 4011, "executor": 4012, "position_monitor": 4013}
+)
+
+_LISTENING = "0A"  # the state column of /proc/net/tcp
+
+
+class PortTaken(Exception):
+    """Another process listens where a part of the stack has to."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Wanted ports; 0 means any free one. Venues take `first_venue` and the ports after it."""
+
+    postgres: int = 4041
+    nats: int = 4042
+    nats_monitor: int = 4043
+    first_venue: int = 4021
+    services: Mapping[str, int] = field(default_factory=lambda: SERVICE_PORTS)
+
+    @classmethod
+    def ephemeral(cls) -> "Ports":
+        """Free ports chosen by the system: for tests, which must not disturb a running stack or each other."""
+        return cls(0, 0, 0, 0, dict.fromkeys(SERVICE_PORTS, 0))
+
+    def of_venue(self, position: int) -> int:
+        return self.first_venue + position if self.first_venue else 0
+
+
+def claim(wanted: Mapping[str, int]) -> dict[str, int]:
+    """Resolves {what wants it: port} to free ports, distinct from each other.
+
+    Raises PortTaken with one sentence that names the port, what wanted it and who holds it, if that is known.
+    """
+    claimed: dict[str, int] = {}
+    for owner, port in wanted.items():
+        if port in claimed.values():
+            raise PortTaken(f"Port {port} is wanted twice, the second time by {owner}.")
+        claimed[owner] = _bindable(owner, port, taken=set(claimed.values()))
+    return claimed
+
+
+def _bindable(owner: str, port: int, taken: set[int]) -> int:
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError as error:
+                raise PortTaken(_sentence(owner, port, error)) from error
+            found: int = probe.getsockname()[1]
+        if found not in taken:
+            return found
+
+
+def _sentence(owner: str, port: int, error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return f"Port {port} on {LOOPBACK}, wanted by {owner}, is not allowed for this user: {error.strerror}."
+    holder = holder_of(port)
+    held = f"is held by process {holder}" if holder else "is already in use, by a process that this user cannot see"
+    return f"Port {port} on {LOOPBACK}, wanted by {owner}, {held}. Stop that process and start again."
+
+
+def holder_of(port: int) -> str | None:
+    """`pid (command name)` of the listener on a port, or None where the system does not tell."""
+    inodes = _listening_inodes(port)
+    for process in Path("/proc").glob("[0-9]*") if inodes else ():
+        # A process may end while we look, or belong to another user.
+        with suppress(OSError):
+            for descriptor in os.listdir(process / "fd"):
+                if _target(process / "fd" / descriptor) in inodes:
+                    return f"{process.name} ({(process / 'comm').read_text().strip()})"
+    return None
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return os.readlink(descriptor)
+    except FileNotFoundError:  # closed meanwhile
+        return ""
+
+
+def _listening_inodes(port: int) -> set[str]:
+    found: set[str] = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        if not table.exists():
+            continue
+        for row in table.read_text().splitlines()[1:]:
+            columns = row.split()
+            if columns[3] == _LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
+                found.add(f"socket:[{columns[9]}]")
+    return found

@@ -1,0 +1,1 @@
+"""Simulated venues that speak the venues' own wire protocols."""

@@ -1,0 +1,60 @@
+"""`python -m venue_sim --venue NAME --scenario FILE --port PORT`: one simulated venue on the loopback interface.
+
+The account's key pair comes from VENUE_<NAME>_API_KEY and VENUE_<NAME>_API_SECRET, market time from CLOCK_EPOCH,
+CLOCK_SPEED and CLOCK_STARTED_FILE (the machine's time without them). What is wrong with any of it is said on
+stderr, with exit code 2.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from common.runtime.clock import clock_from_environment
+from venue_sim.dialects import open_venue
+from venue_sim.dialects.wire import Credentials
+from venue_sim.scenario import VenueScenario, load_scenario
+from venue_sim.server import build_app, build_server
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Serves until it is told to stop; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        scenario = _venue_scenario(options.scenario, options.venue)
+        credentials = _credentials(options.venue, environment)
+        clock = clock_from_environment(environment)
+    except ValueError as error:
+        print(f"venue_sim: {error}", file=sys.stderr)
+        return 2
+    venue, dialect = open_venue(options.venue, scenario, clock, credentials)
+    build_server(build_app(venue, dialect), options.port).run()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="venue_sim", description="A simulated venue on the loopback interface.")
+    parser.add_argument("--venue", required=True, help="a venue of the scenario")
+    parser.add_argument("--scenario", required=True, type=Path, help="the scenario file (TOML)")
+    parser.add_argument("--port", required=True, type=int)
+    return parser
+
+
+def _venue_scenario(file: Path, venue: str) -> VenueScenario:
+    venues = load_scenario(file).venues
+    if venue not in venues:
+        raise ValueError(f"--venue {venue}: {file} has {', '.join(venues)}")
+    return venues[venue]
+
+
+def _credentials(venue: str, environment: Mapping[str, str]) -> Credentials:
+    names = [f"VENUE_{venue.upper()}_API_KEY", f"VENUE_{venue.upper()}_API_SECRET"]
+    for name in names:
+        if not environment.get(name):
+            raise ValueError(f"{name} is empty: it must hold the account's key pair")
+    return Credentials(*(environment[name] for name in names))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,34 @@
+"""The wire protocols: each dialect parses, verifies and formats; none of them knows how a market moves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from venue_sim.account import Identifiers
+from venue_sim.dialects.binance.dialect import BINANCE_RULES, BinanceDialect, BinanceIdentifiers
+from venue_sim.dialects.bybit.dialect import BYBIT_RULES, BybitDialect, BybitIdentifiers
+from venue_sim.dialects.wire import Credentials, Dialect
+from venue_sim.scenario import VenueScenario
+from venue_sim.venue import MarketClock, Venue, VenueRules
+
+
+@dataclass(frozen=True, slots=True)
+class _Protocol:
+    dialect: type[BinanceDialect] | type[BybitDialect]
+    identifiers: type[BinanceIdentifiers] | type[BybitIdentifiers]
+    rules: VenueRules
+
+
+_PROTOCOLS: Mapping[str, _Protocol] = {
+    "binance": _Protocol(BinanceDialect, BinanceIdentifiers, BINANCE_RULES),
+    "bybit": _Protocol(BybitDialect, BybitIdentifiers, BYBIT_RULES),
+}
+
+
+def open_venue(
+    name: str, scenario: VenueScenario, clock: MarketClock, credentials: Credentials
+) -> tuple[Venue, Dialect]:
+    """A venue called `name` and the dialect that it speaks, as its scenario says."""
+    protocol = _PROTOCOLS[scenario.protocol]
+    identifiers: Identifiers = protocol.identifiers(name)
+    venue = Venue(name, scenario, clock, identifiers, protocol.rules)
+    return venue, protocol.dialect(venue, credentials)

@@ -1,0 +1,204 @@
+"""The scenario file: which venues there are, how their markets move, and what a run must show.
+
+One TOML file, one model. The venue processes read the market part, the demo runner the clock, the settings and
+the expectations. A file with an unknown key or a value out of bounds is refused with the file, the field, the
+value and what is allowed; a scenario that loads can be played.
+"""
+
+import tomllib
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+Protocol = Literal["binance", "bybit"]
+"""Wire protocols that a simulated venue can speak; a venue of any name may speak any of them."""
+
+VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]+$")]
+PositiveDecimal = Annotated[Decimal, Field(gt=0)]
+FundingInterval = Annotated[int, Field(ge=1, le=24)]
+
+
+class ScenarioError(ValueError):
+    """A scenario file that cannot be played; the text says where, what and what is allowed."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PathPoint(_Table):
+    """The mid price at one moment; written `[time, mid]`. Between two points the mid moves linearly."""
+
+    time: AwareDatetime
+    mid: PositiveDecimal
+
+
+class FundingPoint(_Table):
+    """The rate that settles at `time`; written `[time, rate]` or `[time, rate, interval_hours]`.
+
+    The rate is the decimal fraction of the notional that longs pay shorts at that settlement. An interval
+    given here is the contract's interval from that settlement on.
+    """
+
+    time: AwareDatetime
+    rate: Decimal
+    interval_hours: FundingInterval | None = None
+
+
+def _named(*names: str) -> BeforeValidator:
+    """Lets a table be written as a short list, in the order of `names`."""
+
+    def name_items(value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        if len(value) > len(names):
+            raise ValueError(f"has {len(value)} items; allowed is [{', '.join(names)}]")
+        return dict(zip(names, value, strict=False))
+
+    return BeforeValidator(name_items)
+
+
+class BookShape(_Table):
+    """How the displayed book is built around the mid price: the same on both sides, refilled at each update."""
+
+    half_spread_bps: PositiveDecimal
+    levels: int = Field(ge=1, le=1000)
+    step_bps: PositiveDecimal
+    notional_per_level_usdt: PositiveDecimal
+
+
+class Instrument(_Table):
+    """One linear USDT perpetual: its trading rules, its book and its path. Quantities are in base units."""
+
+    price_tick: PositiveDecimal
+    quantity_step: PositiveDecimal
+    quantity_min: PositiveDecimal
+    quantity_max: PositiveDecimal = Decimal(100_000)
+    notional_min: PositiveDecimal
+    max_leverage: int = Field(ge=1, le=200)
+    funding_interval_hours: FundingInterval
+    book: BookShape
+    path: list[Annotated[PathPoint, _named("time", "mid")]] = Field(min_length=1)
+    funding: list[Annotated[FundingPoint, _named("time", "rate", "interval_hours")]] = []
+
+    @model_validator(mode="after")
+    def _times_increase(self) -> Self:
+        for name, points in (("path", self.path), ("funding", self.funding)):
+            for before, after in pairwise(point.time for point in points):
+                if after <= before:
+                    raise ValueError(f"{name} goes back in time at {after.isoformat()}; allowed is a later time")
+        return self
+
+
+class VenueScenario(_Table):
+    """One venue: the protocol it speaks, what it charges, what the account starts with, what it lists."""
+
+    protocol: Protocol
+    taker_fee: Decimal = Field(ge=0, lt=1)
+    balance_usdt: Decimal = Field(ge=0)
+    instruments: dict[Symbol, Instrument] = Field(min_length=1)
+
+
+class ClockScenario(_Table):
+    """Market time of the run; `speed` is market seconds per real second."""
+
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    speed: float = Field(gt=0, le=100_000)
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> Self:
+        if self.ends_at <= self.starts_at:
+            raise ValueError(f"ends_at {self.ends_at.isoformat()} is not after starts_at; allowed is a later time")
+        return self
+
+
+class Expectations(_Table):
+    """What a run must have shown when it ends; an absent one is not checked."""
+
+    trades_closed_min: int | None = Field(default=None, ge=0)
+    trades_opened_max: int | None = Field(default=None, ge=0)
+    entries_min: int | None = Field(default=None, ge=0)
+    close_reasons: list[str] = []
+    skipped_reasons: list[str] = []
+    net_pnl_min_usdt: Decimal | None = None
+
+
+class Scenario(_Table):
+    """A whole scenario. `settings` are environment variables for the services, as strings."""
+
+    title: str = Field(min_length=1)
+    story: str = Field(min_length=1)
+    clock: ClockScenario
+    settings: dict[str, str] = {}
+    venues: dict[VenueName, VenueScenario] = Field(min_length=1)
+    expect: Expectations = Expectations()
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Reads and checks one scenario file.
+
+    Raises:
+        ScenarioError: no such file, no TOML, or a field that is wrong; every wrong field is named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        siblings = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml"))) or "none"
+        raise ScenarioError(f"{path}: no such scenario file; there are: {siblings}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: cannot be read: {error}") from error
+    try:
+        tables = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: is no TOML: {error}") from error
+    try:
+        return Scenario.model_validate(tables)
+    except ValidationError as error:
+        raise ScenarioError("\n".join(_describe(path, details) for details in error.errors())) from error
+
+
+def _describe(path: Path, details: Any) -> str:
+    location: tuple[str | int, ...] = details["loc"]
+    field = ".".join(str(part) for part in location)
+    if details["type"] == "extra_forbidden":
+        return f"{path}: {field}: is not a field; allowed here: {', '.join(_allowed_keys(location[:-1]))}"
+    if details["type"] == "missing":
+        return f"{path}: {field}: is missing; it is required"
+    message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    value = details["input"]
+    shown = "" if isinstance(value, dict | list | BaseModel) else f" = {_plain(value)}"
+    return f"{path}: {field or 'the file'}{shown}: {message}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal | datetime):
+        return str(value)
+    return repr(value)
+
+
+def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
+    """The fields of the table that `location` leads to."""
+    model: Any = Scenario
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[str(part)].annotation
+        else:
+            model = get_args(model)[-1]
+        while get_args(model) and hasattr(model, "__metadata__"):
+            model = get_args(model)[0]
+    return sorted(model.model_fields)

@@ -1,0 +1,1 @@
+"""The one address an operator needs."""

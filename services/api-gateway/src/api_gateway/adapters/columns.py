@@ -1,0 +1,70 @@
+"""The columns that the gateway reads of each table: one list for each model of `application.views`."""
+
+EVENT = """
+SELECT id, version, type, symbol, long_venue, short_venue, status, merged, observations, first_observed_at,
+    last_observed_at, opened_at, closed_at, pnl_hat, win_prob, horizon_min, prediction_source, factors,
+    last_observation
+FROM watchlist.watch_signal_event
+"""
+SIGNAL = """
+SELECT id, event_id, symbol, type, status, reason, long_venue, short_venue, mode, pnl_hat, win_prob, attempts,
+    next_attempt_at, created_at, opened_at, closed_at, close_reason, finalised_at, take_profit_pnl, force_close_at,
+    fees_usdt, funding_usdt, net_pnl_usdt
+FROM watchlist.live_trade_signal
+"""
+# Materialised, so that the few active trades are always found by their own index and never along the history.
+ACTIVE_SIGNALS_PAGE = """
+WITH active AS MATERIALIZED (
+    SELECT id, event_id, symbol, type, status, reason, long_venue, short_venue, mode, pnl_hat, win_prob, attempts,
+        next_attempt_at, created_at, opened_at, closed_at, close_reason, finalised_at, take_profit_pnl,
+        force_close_at, fees_usdt, funding_usdt, net_pnl_usdt
+    FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
+)
+SELECT * FROM active WHERE id < $1 ORDER BY id DESC LIMIT $2
+"""
+SIGNAL_DETAIL = """
+SELECT id, event_id, symbol, type, status, reason, long_venue, short_venue, mode, pnl_hat, win_prob, attempts,
+    next_attempt_at, created_at, opened_at, closed_at, close_reason, finalised_at, take_profit_pnl, force_close_at,
+    fees_usdt, funding_usdt, net_pnl_usdt, version, order_key, prediction_source, reason_evidence, updated_at,
+    close_requested_at, close_evidence, spread_pnl_usdt, payload
+FROM watchlist.live_trade_signal
+"""
+ENTRY = """
+SELECT id, signal_id, entry, status, event_id, planned_quantity, quantity, notional_usdt,
+    entry_spread_metric, entry_spread_pct, pnl_hat, win_prob, requested_at, filled_at, snapshot
+FROM watchlist.live_trade_entry
+"""
+FILLED_ENTRY = """
+SELECT signal_id, entry, notional_usdt, entry_spread_metric, entry_spread_pct, filled_at
+FROM watchlist.live_trade_entry
+"""
+ORDER = """
+SELECT id, signal_id, entry, leg, purpose, attempt, client_order_id, venue, venue_order_id, symbol, side, reduce_only,
+    quantity, reference_price, status, filled_quantity, average_price, error, intended_at, resolved_at
+FROM watchlist.live_trade_order
+"""
+FILL = """
+SELECT id, signal_id, order_id, venue, symbol, fill_id, side, price, quantity, fee_usdt, traded_at
+FROM watchlist.live_trade_fill
+"""
+FUNDING = """
+SELECT id, signal_id, leg, venue, symbol, payment_id, amount_usdt, settled_at
+FROM watchlist.live_trade_funding
+"""
+SAMPLE = """
+SELECT id, signal_id, sampled_at, verdict, long_sell, short_buy, spread_now, exit_spread_pct, pnl_spread,
+    position_pnl_usdt, total_pnl_usdt, pnl_complete, funding_per_hour, evidence
+FROM watchlist.live_trade_spread_sample
+"""
+ERROR = """
+SELECT id, service, occurred_at, kind, signal_id, message, detail
+FROM watchlist.live_trade_error
+"""
+ERROR_LINE = """
+SELECT id, service, occurred_at, kind, signal_id, message
+FROM watchlist.live_trade_error
+"""
+AUDIT = """
+SELECT id, service, decided_at, decision, symbol, event_id, signal_id, evidence
+FROM watchlist.audit
+"""

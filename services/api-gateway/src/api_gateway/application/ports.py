@@ -1,0 +1,201 @@
+"""What the gateway's use cases need from outside: reading the ledger, asking for a close, asking other services."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from api_gateway.application.views import (
+    ActiveTotals,
+    AuditRecord,
+    Entry,
+    ErrorLine,
+    ErrorRecord,
+    Event,
+    Fill,
+    Funding,
+    HistoryCount,
+    Order,
+    Page,
+    Recent,
+    Sample,
+    SampleFigures,
+    SignalDetail,
+    SignalRow,
+    TradingState,
+    VenuePosition,
+)
+from api_gateway.domain.scale_in_outlook import FilledEntry
+
+RowType = TypeVar("RowType")
+
+
+class LedgerAway(Exception):
+    """The database cannot be reached now."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalFilter:
+    """Which signals: ids below `before`, newest first; None filters nothing."""
+
+    limit: int
+    before: int
+    status: str | None = None
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalsRead:
+    """Signals, newest first, with their filled entries and latest samples by signal id."""
+
+    signals: Sequence[SignalRow]
+    entries: Mapping[int, Sequence[FilledEntry]]
+    samples: Mapping[int, SampleFigures]
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewRead:
+    """Everything that the overview shows, as of one moment."""
+
+    signals: SignalsRead
+    errors: Sequence[ErrorLine]
+    trading_state: TradingState
+    active: ActiveTotals
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRead:
+    """One signal and everything that belongs to it, as of one moment."""
+
+    signal: SignalDetail
+    event: Event | None
+    entries: Sequence[Entry]
+    orders: Sequence[Order]
+    fills: Sequence[Fill]
+    funding: Sequence[Funding]
+    samples: Recent[Sample]
+    audit: Recent[AuditRecord]
+    errors: Recent[ErrorRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleInRead:
+    """Trades of one status, newest first, with their filled entries and latest samples by signal id."""
+
+    trades: Sequence[SignalDetail]
+    entries: Mapping[int, Sequence[Entry]]
+    samples: Mapping[int, SampleFigures]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsRead:
+    """Active trades, newest first, their orders by signal id, and what the venues said last."""
+
+    trades: Sequence[SignalRow]
+    orders: Mapping[int, Sequence[Order]]
+    venue_positions: Sequence[VenuePosition]
+
+
+class OverviewReader(Protocol):
+    """The hot path: a small, fixed number of indexed queries."""
+
+    async def overview(self, limit: int) -> OverviewRead: ...
+
+    async def signals(self, wanted: SignalFilter) -> SignalsRead: ...
+
+
+class HistoryCounter(Protocol):
+    """Counts the whole history; takes as long as the history is."""
+
+    async def count_history(self) -> HistoryCount: ...
+
+
+class TradeReader(Protocol):
+    """Whole trades."""
+
+    async def trade(self, signal_id: int) -> TradeRead | None: ...
+
+    async def scale_in(self, wanted: SignalFilter) -> ScaleInRead: ...
+
+    async def positions(self, limit: int, before: int) -> PositionsRead: ...
+
+
+class Listing(Protocol[RowType]):
+    """One table, newest rows first."""
+
+    async def page(self, limit: int, before: int, filters: Mapping[str, object | None]) -> Page[RowType]:
+        """Rows with ids below `before` whose columns equal the filters; a filter of None filters nothing."""
+        ...
+
+
+class Listings(Protocol):
+    """Every table that is shown as a plain list."""
+
+    @property
+    def events(self) -> Listing[Event]: ...
+
+    @property
+    def orders(self) -> Listing[Order]: ...
+
+    @property
+    def samples(self) -> Listing[Sample]: ...
+
+    @property
+    def errors(self) -> Listing[ErrorRecord]: ...
+
+    @property
+    def audit(self) -> Listing[AuditRecord]: ...
+
+
+class TradeStatus(BaseModel):
+    """Where a trade stands in closing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    signal_id: int
+    symbol: str
+    status: str
+    close_reason: str | None
+    closed_at: datetime | None
+
+
+class CloseDesk(Protocol):
+    """Asks the executor for a close."""
+
+    async def status(self, signal_id: int) -> TradeStatus | None:
+        """Where the trade stands; None of an unknown one.
+
+        Raises:
+            LedgerAway: nobody knows now.
+        """
+        ...
+
+    async def request(self, trade: TradeStatus, who: str, why: str) -> str:
+        """Commits the request and its audit together, and returns the request's id.
+
+        Raises:
+            LedgerAway: nothing was committed, or nobody knows whether it was.
+        """
+        ...
+
+
+class ServiceAnswer(BaseModel):
+    """What one service says of itself; `problem` where it says nothing that can be read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    service: str
+    url: str | None
+    status: str
+    dependencies: dict[str, str]
+    problem: str | None
+
+
+class ServiceProbe(Protocol):
+    """Asks another service for its readiness."""
+
+    async def ask(self, service: str, url: str) -> ServiceAnswer:
+        """The service's own answer, or status `unreachable` with the problem; never raises for a dead service."""
+        ...

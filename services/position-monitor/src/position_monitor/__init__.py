@@ -1,0 +1,1 @@
+"""Values open trades and decides what happens to them."""

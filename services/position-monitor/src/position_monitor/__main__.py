@@ -1,0 +1,7 @@
+"""`python -m position_monitor`."""
+
+from common.runtime.service import run
+from position_monitor.bootstrap import main
+
+if __name__ == "__main__":
+    run("position-monitor", main)

@@ -1,0 +1,74 @@
+"""Puts the service together. It reads public market data only: no key, and nothing that could place an order."""
+
+import os
+from collections.abc import Mapping
+
+from common.venues.ccxt.market_data import connect_market_data
+
+from common.messaging.bus import Bus
+from common.messaging.outbox import Outbox
+from common.persistence.database import connect_pool
+from common.persistence.journal import Journal
+from common.runtime.clock import clock_from_environment
+from common.runtime.health import nats_check, postgres_check
+from common.runtime.logging import configure_logging
+from common.runtime.service import closing, create_app, every_real, refuse_replay_on_real_venues, serve
+from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
+from common.venues.addresses import simulated, venue_addresses
+from position_monitor.adapters.polling_books import PollingBooks
+from position_monitor.adapters.postgres_decisions import PostgresDecisions
+from position_monitor.adapters.postgres_ledger import SERVICE, PostgresLedger
+from position_monitor.adapters.prometheus import PrometheusMeasurements
+from position_monitor.adapters.venue_directory import Connect, VenueDirectory
+from position_monitor.application.market_facts import MarketFacts
+from position_monitor.application.monitor import Monitor
+from position_monitor.application.watch import Tools
+from position_monitor.entrypoints.http import add_positions
+from position_monitor.entrypoints.news import listen
+from position_monitor.settings import MonitorSettings, watch_rules
+
+OUTBOX_SWEEP_REAL_SECONDS = 1.0
+
+
+async def main(environment: Mapping[str, str] | None = None, connect: Connect = connect_market_data) -> None:
+    """Runs the service until it is told to stop. `connect` reaches a venue's public data.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        OSError, asyncpg.PostgresError, nats.errors.Error: a dependency cannot be reached at the start.
+    """
+    environment = os.environ if environment is None else environment
+    trading, settings = load(TradingSettings, environment), load(MonitorSettings, environment)
+    clock = clock_from_environment(environment)
+    allowed = trading.live_trading_allowed_exchanges
+    addresses = venue_addresses(dict.fromkeys((*allowed, *KNOWN_VENUES)), environment)
+    refuse_replay_on_real_venues(clock, {name: simulated(addresses)[name] for name in allowed})
+    configure_logging(SERVICE, settings.log_level, clock)
+
+    pool = await connect_pool(settings.database_url.get_secret_value(), SERVICE)
+    async with closing(pool):
+        bus = await Bus.connect(settings.nats_url, SERVICE)
+        venues = VenueDirectory(addresses, connect, clock)
+        async with closing(bus, venues):
+            outbox = Outbox(SERVICE, pool, bus, clock)
+            journal = Journal(SERVICE, pool, clock)
+            decisions = PostgresDecisions(pool, outbox, journal)
+            facts = MarketFacts(venues, decisions, clock)
+            books = PollingBooks(venues, clock, settings.monitor_book_poll_sec)
+            tools = Tools(books, facts, decisions, PrometheusMeasurements(), clock)
+            opening_enabled = trading.live_trading_enabled
+            monitor = Monitor(PostgresLedger(pool), watch_rules(trading), tools, opening_enabled=opening_enabled)
+            checks = {"postgres": postgres_check(pool), "nats": nats_check(bus)}
+            app = create_app(
+                "position-monitor", "Values open trades and decides what happens to them.", checks, journal
+            )
+            add_positions(app, monitor)
+            background = [
+                monitor.run(),
+                books.run(),
+                facts.run(),
+                outbox.run(),
+                every_real(OUTBOX_SWEEP_REAL_SECONDS, outbox.sweep, "outbox"),
+                listen(bus, monitor, journal.quarantine),
+            ]
+            await serve(app, settings.http_host, settings.http_port, background)

@@ -1,0 +1,1 @@
+"""Observations become watchlist events on the bus."""

@@ -1,0 +1,69 @@
+"""What must come true by itself: quiet events close, and no open event stays without a signal.
+
+Level-triggered: each round looks at what the database says now, so a crash or a lost message costs one round.
+"""
+
+import structlog
+
+from common.runtime.clock import Clock
+from signal_ingest.application.measures import LIVE_EVENTS, OUTBOX_AGE_SECONDS, OUTBOX_BACKLOG, UNSIGNALLED
+from signal_ingest.application.ports import Backlog, WatchlistStore
+from signal_ingest.application.repetition import Said, repetition_mark
+from signal_ingest.domain.merging import MergeRules
+from signal_ingest.domain.watchlist_event import Step, WatchlistEvent, close
+
+log = structlog.get_logger(__name__)
+
+CLOSE_SECONDS = 0.5
+UNSIGNALLED_SECONDS = 2.0
+MEASURE_SECONDS = 2.0
+
+
+class Upkeep:
+    """The rounds over the watchlist; each method is one round."""
+
+    def __init__(self, store: WatchlistStore, outbox: Backlog, clock: Clock, rules: MergeRules) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+        self._rules = rules
+        self._unsignalled: dict[int | None, Said | None] = {}
+
+    async def close_quiet_events(self) -> int:
+        """Closes every event that went quiet; returns how many."""
+        now = self._clock.now()
+
+        def went_quiet(event: WatchlistEvent) -> WatchlistEvent:
+            return close(event, Step.WENT_QUIET, now)
+
+        closed = 0
+        while changes := await self._store.close_quiet(now - self._rules.cooldown, went_quiet):
+            closed += len(changes)
+        return closed
+
+    async def announce_unsignalled(self) -> int:
+        """Publishes again the open events without a signal in this round and in the one before; repeats it later."""
+        now, monotonic_seconds = self._clock.now(), self._clock.monotonic()
+        unsignalled = await self._store.open_without_signal()
+        known = self._unsignalled
+        said = {event.id: known.get(event.id) for event in unsignalled}
+        overdue = [
+            event
+            for event in unsignalled
+            if event.id in known and ((last := known[event.id]) is None or last.is_overdue(now, monotonic_seconds))
+        ]
+        if overdue:
+            await self._store.announce_again(overdue, repetition_mark(now))
+            said |= dict.fromkeys((event.id for event in overdue), Said(now, monotonic_seconds))
+            UNSIGNALLED.inc(len(overdue))
+            log.info("events.announced_again", events=len(overdue), oldest=overdue[0].id)
+        self._unsignalled = said
+        return len(overdue)
+
+    async def measure(self) -> None:
+        """Reads the gauges."""
+        for status, count in (await self._store.count_live()).items():
+            LIVE_EVENTS.labels(status).set(count)
+        waiting, age = await self._outbox.backlog()
+        OUTBOX_BACKLOG.set(waiting)
+        OUTBOX_AGE_SECONDS.set(age.total_seconds())

@@ -1,0 +1,54 @@
+"""A still market with a wide gap on many symbols, written as a scenario file for the embedded stack."""
+
+from pathlib import Path
+
+SYMBOLS = [f"X{number:03}" for number in range(240)]
+
+_HEAD = """
+title = "A still market for measuring"
+story = "Every symbol is 2 % dearer on binance than on bybit, for ever."
+
+[clock]
+starts_at = 2025-10-10T12:00:00Z
+ends_at = 2025-10-10T14:00:00Z
+speed = 1
+
+[settings]
+LIVE_TRADING_MODE = "live"
+LIVE_TRADING_CONFIRM_LIVE = "yes"
+LIVE_TRADING_ALLOWED_EXCHANGES = "binance,bybit"
+LIVE_TRADING_MAX_CONCURRENT = "1000"
+LIVE_TRADING_OB_CONFIRM_SAMPLES = "1"
+LIVE_TRADING_OB_CONFIRM_SLEEP_SEC = "0"
+SCANNER_ENABLED = "0"
+"""
+
+_VENUE = """
+[venues.{name}]
+protocol = "{name}"
+taker_fee = 0.0005
+balance_usdt = 1_000_000
+"""
+
+_INSTRUMENT = """
+[venues.{name}.instruments.{symbol}]
+price_tick = 0.01
+quantity_step = 0.1
+quantity_min = 0.1
+notional_min = 5
+max_leverage = 50
+funding_interval_hours = 8
+book = {{ half_spread_bps = 1, levels = 20, step_bps = 1, notional_per_level_usdt = 20_000 }}
+path = [[2025-10-10T12:00:00Z, {price}]]
+funding = [[2025-10-10T16:00:00Z, 0.0001]]
+"""
+
+
+def write_scenario(path: Path) -> Path:
+    """Writes the file and returns its path."""
+    text = _HEAD
+    for name, price in (("binance", 102), ("bybit", 100)):
+        text += _VENUE.format(name=name)
+        text += "".join(_INSTRUMENT.format(name=name, symbol=symbol, price=price) for symbol in SYMBOLS)
+    path.write_text(text)
+    return path

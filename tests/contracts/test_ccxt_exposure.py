@@ -1,0 +1,272 @@
+"""What the ccxt adapter says about exposure when things go wrong on the wire, and what it never does by itself."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import ccxt
+import pytest
+from pydantic import SecretStr
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from common.domain.identifiers import Side
+from common.runtime.clock import SystemClock
+from common.runtime.settings import SettingsError
+from common.venues.addresses import VenueAddress
+from common.venues.ccxt.account import CcxtAccount
+from common.venues.ccxt.market_data import CcxtMarketData, connect_market_data
+from common.venues.ccxt.orders import CcxtOrderDesk
+from common.venues.ccxt.trading import connect_trading_venue
+from common.venues.errors import (
+    OrderNotSent,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    VenueBanned,
+    VenueRefused,
+    VenueUnreachable,
+)
+from common.venues.ports import OrderIntent, OrderState
+from support.simulated_venues import KEY, SECRET, RunningVenue, running_venue
+
+BOTH = pytest.mark.parametrize("protocol", ["binance", "bybit"])
+ORDER_PATHS = ("/fapi/v1/order", "/v5/order/create")
+BOOK_PATHS = ("/fapi/v1/depth", "/v5/market/orderbook")
+
+
+@dataclass
+class Faults:
+    """Wraps a venue: counts requests by path, keeps the headers of orders, and answers some paths by itself."""
+
+    answers: dict[str, tuple[int, bytes, dict[str, str]]] = field(default_factory=dict)
+    accept_first: bool = False
+    cut_off: bool = False
+    delay_seconds: float = 0.0
+    seen: list[str] = field(default_factory=list)
+    order_headers: list[dict[str, str]] = field(default_factory=list)
+
+    def fail(self, paths: tuple[str, ...], status: int, body: bytes, **headers: str) -> None:
+        """Requests of these paths get this answer."""
+        self.answers |= dict.fromkeys(paths, (status, body, headers))
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """The venue with the faults in front of it."""
+
+        async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+            path = scope["path"]
+            self.seen.append(f"{scope['method']} {path}")
+            if path in ORDER_PATHS and scope["method"] == "POST":
+                self.order_headers.append({name.decode(): value.decode() for name, value in scope["headers"]})
+            fault = self.answers.get(path) if scope["method"] == "POST" or path in BOOK_PATHS else None
+            if fault is None:
+                await app(scope, receive, send)
+                return
+            if self.accept_first:
+                await app(scope, receive, _nowhere)
+            await asyncio.sleep(self.delay_seconds)
+            await self._answer(fault, send)
+
+        return faulty
+
+    async def _answer(self, fault: tuple[int, bytes, dict[str, str]], send: Send) -> None:
+        status, body, headers = fault
+        promised = len(body) + (100 if self.cut_off else 0)
+        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        raw += [(b"content-type", b"application/json"), (b"content-length", str(promised).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body, "more_body": self.cut_off})
+
+
+async def _nowhere(_message: object) -> None:
+    return
+
+
+@dataclass
+class Trading:
+    """A desk behind a faulty wire."""
+
+    simulated: RunningVenue
+    faults: Faults
+    market: CcxtMarketData
+    account: CcxtAccount
+    desk: CcxtOrderDesk
+
+
+def one_sol(client_order_id: str = "c1") -> OrderIntent:
+    """One SOL bought at the market."""
+    return OrderIntent(
+        venue="venue",
+        symbol="SOL",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        client_order_id=client_order_id,
+        reduce_only=False,
+        reference_price=Decimal(200),
+    )
+
+
+@asynccontextmanager
+async def trading(protocol: str) -> AsyncIterator[Trading]:
+    faults = Faults()
+    async with running_venue(protocol, faults.around) as simulated:
+        address = VenueAddress("venue", protocol, simulated.url)
+        parts = await connect_trading_venue(address, SecretStr(KEY), SecretStr(SECRET), SystemClock())
+        market, account, desk = parts
+        try:
+            await market.instruments()
+            yield Trading(simulated, faults, market, account, desk)
+        finally:
+            await account.close()
+
+
+@BOTH
+@pytest.mark.parametrize("body", [b"", b"{not json", b"[]", b"{}", b'"text"', b"null"])
+async def test_answer_that_cannot_be_read_leaves_the_outcome_unknown(protocol: str, body: bytes) -> None:
+    async with trading(protocol) as desk:
+        desk.faults.fail(ORDER_PATHS, 200, body)
+        with pytest.raises(OrderOutcomeUnknown):
+            await desk.desk.send(one_sol())
+
+
+@BOTH
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 529])
+@pytest.mark.parametrize("body", [b"<html>", b'{"code":-9999,"retCode":999999,"msg":"x","retMsg":"x"}'])
+async def test_server_error_leaves_the_outcome_unknown(protocol: str, status: int, body: bytes) -> None:
+    async with trading(protocol) as desk:
+        desk.faults.fail(ORDER_PATHS, status, body)
+        with pytest.raises(OrderOutcomeUnknown):
+            await desk.desk.send(one_sol())
+
+
+@BOTH
+async def test_answer_that_breaks_off_leaves_the_outcome_unknown(protocol: str) -> None:
+    async with trading(protocol) as desk:
+        desk.faults.fail(ORDER_PATHS, 200, b'{"retCode":0,"orderId":')
+        desk.faults.cut_off = True
+        with pytest.raises(OrderOutcomeUnknown):
+            await desk.desk.send(one_sol())
+
+
+@BOTH
+async def test_timeout_is_unknown_sent_once_and_found_by_its_client_id(protocol: str) -> None:
+    async with trading(protocol) as desk:
+        desk.market._exchange.timeout = 150
+        desk.faults.fail(ORDER_PATHS, 200, b"{}")
+        desk.faults.accept_first, desk.faults.delay_seconds = True, 0.4
+        with pytest.raises(OrderOutcomeUnknown):
+            await desk.desk.send(one_sol())
+        assert len(desk.faults.order_headers) == 1
+        report = await desk.account.order("SOL", "c1")
+        assert report is not None
+        assert (report.state, report.filled_quantity) == (OrderState.FILLED, Decimal(1))
+
+
+@BOTH
+@pytest.mark.parametrize("status", [418, 429])
+async def test_banned_order_has_no_exposure(protocol: str, status: int) -> None:
+    async with trading(protocol) as desk:
+        desk.faults.fail(ORDER_PATHS, status, b'{"code":-1003,"msg":"Too many","retCode":10006,"retMsg":"Too many"}')
+        with pytest.raises(OrderRejected):
+            await desk.desk.send(one_sol())
+
+
+@BOTH
+async def test_ban_says_until_when(protocol: str) -> None:
+    async with trading(protocol) as desk:
+        until = b'{"code":-1003,"msg":"Way too many requests; IP(1.2.3.4) banned until 1788319856878.","retCode":10006}'
+        desk.faults.fail(BOOK_PATHS, 418, until)
+        with pytest.raises(VenueBanned) as named:
+            await desk.market.book("SOL")
+        assert named.value.until_seconds == 1788319856.878
+        desk.faults.fail(BOOK_PATHS, 429, b'{"code":-1003,"msg":"Too many","retCode":10006}', retry_after="30")
+        with pytest.raises(VenueBanned) as counted:
+            await desk.market.book("SOL")
+        assert counted.value.until_seconds is not None
+
+
+@BOTH
+async def test_connection_refused_means_not_sent(protocol: str) -> None:
+    async with running_venue(protocol) as simulated:
+        address = VenueAddress("venue", protocol, simulated.url)
+        _, account, desk = await connect_trading_venue(address, SecretStr(KEY), SecretStr(SECRET), SystemClock())
+        await account.balance()
+    try:
+        with pytest.raises(OrderNotSent):
+            await desk.send(one_sol())
+        with pytest.raises(VenueUnreachable):
+            await account.balance()
+    finally:
+        await account.close()
+
+
+@BOTH
+async def test_wrong_clock_is_a_refusal_not_a_lost_connection(protocol: str) -> None:
+    async with trading(protocol) as desk:
+        desk.market._exchange.nonce = lambda: 1
+        with pytest.raises(OrderRejected):
+            await desk.desk.send(one_sol())
+        with pytest.raises(VenueRefused, match="clocks"):
+            await desk.account.balance()
+
+
+async def test_accepted_order_that_cannot_be_looked_up_is_working() -> None:
+    async with trading("bybit") as desk:
+        exchange = desk.market._exchange
+        exchange.privateGetV5OrderRealtime = exchange.privateGetV5OrderHistory = _unreachable(exchange)
+        report = await desk.desk.send(one_sol())
+        assert (report.state, report.filled_quantity, report.average_price) == (OrderState.WORKING, Decimal(0), None)
+        assert report.venue_order_id == desk.simulated.venue.account.orders[0].order_id
+
+
+def _unreachable(exchange: object) -> Callable[[object], object]:
+    async def ask(_parameters: object) -> object:
+        raise ccxt.RequestTimeout(str(exchange))
+
+    return ask
+
+
+@BOTH
+async def test_orders_carry_no_broker_tag(protocol: str) -> None:
+    async with trading(protocol) as desk:
+        await desk.desk.send(one_sol("mine"))
+        (headers,) = desk.faults.order_headers
+        assert "referer" not in headers
+        assert not any("ccxt" in value.lower() or "broker" in name for name, value in headers.items())
+        assert [order.client_id for order in desk.simulated.venue.account.orders] == ["mine"]
+
+
+@BOTH
+async def test_secrets_are_in_no_log_and_no_error(protocol: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with trading(protocol) as desk:
+        await desk.account.balance()
+        await desk.desk.send(one_sol())
+        desk.faults.fail(ORDER_PATHS, 503, b"")
+        with pytest.raises(OrderOutcomeUnknown) as caught:
+            await desk.desk.send(one_sol("c2"))
+    told = caplog.text + str(caught.value) + repr(caught.value)
+    assert KEY not in told
+    assert SECRET not in told
+    assert "signature" not in told
+
+
+@BOTH
+async def test_no_request_goes_to_the_real_venue(protocol: str) -> None:
+    market = connect_market_data(VenueAddress("venue", protocol, "http://127.0.0.1:9"), SystemClock())
+    addresses: list[str] = []
+
+    def collect(urls: object) -> None:
+        for url in urls.values() if isinstance(urls, dict) else [urls]:
+            collect(url) if isinstance(url, dict) else addresses.append(str(url))
+
+    collect(market._exchange.urls["api"])
+    assert addresses
+    assert all(url.split("//")[1].startswith("127.0.0.1:9") for url in addresses)
+    await market.close()
+
+
+def test_unknown_protocol_is_named_with_what_is_allowed() -> None:
+    with pytest.raises(SettingsError, match=r"okx.*LIVE_TRADING_ALLOWED_EXCHANGES.*binance or bybit"):
+        connect_market_data(VenueAddress("okx", "okx", None), SystemClock())

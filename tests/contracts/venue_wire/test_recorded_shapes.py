@@ -1,0 +1,160 @@
+"""The simulated venues' answers beside examples of the venues' own: same fields, same JSON types."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from support.simulated_venues import KEY, SECRET, open_test_venue
+from venue_sim.dialects.wire import Call, Dialect, wall_clock_ms
+from venue_sim.matching import Side
+from venue_sim.venue import OrderRequest, Venue
+
+RESPONSES = Path(__file__).parents[4] / "shared" / "data" / "venue-responses"
+
+pytestmark = pytest.mark.skipif(not RESPONSES.is_dir(), reason="the recorded responses are not beside this checkout")
+
+SOL = {"symbol": "SOLUSDT"}
+LINEAR = {"category": "linear"}
+BINANCE_ORDER = SOL | {"side": "BUY", "type": "MARKET", "quantity": "1", "newOrderRespType": "RESULT"}
+BYBIT_ORDER = LINEAR | SOL | {"side": "Buy", "orderType": "Market", "qty": "1"}
+
+BINANCE = [
+    ("ExchangeData/GetExchangeInfo", {}),
+    ("ExchangeData/GetFundingInfo", {}),
+    ("ExchangeData/GetMarkPrice", SOL),
+    ("ExchangeData/GetOrderBook", SOL),
+    ("ExchangeData/GetBookPrice", SOL),
+    ("ExchangeData/GetTicker", SOL),
+    ("ExchangeData/GetServerTime", {}),
+    ("Account/ChangeInitialLeverage", SOL | {"leverage": "3"}),
+    ("Account/ChangeMarginType", {"symbol": "ETHUSDT", "marginType": "ISOLATED"}),
+    ("Account/GetAccountInfoV3", {}),
+    ("Account/GetBalances", {}),
+    ("Account/GetIncomeHistory", {}),
+    ("Account/GetSymbolConfiguration", SOL),
+    ("Account/GetUserCommissionRate", SOL),
+    ("Account/GetAccountConfiguration", {}),
+    ("Account/GetPositionInformation", SOL),
+    ("Trading/GetUserTrades", SOL),
+    ("Trading/PlaceOrder", BINANCE_ORDER),
+    ("Trading/GetOrder", SOL | {"origClientOrderId": "held"}),
+]
+BYBIT = [
+    ("ExchangeData/GetLinearInverseSymbols", LINEAR),
+    ("ExchangeData/GetLinearInverseTickers", LINEAR | SOL),
+    ("ExchangeData/GetOrderbook", LINEAR | SOL),
+    ("ExchangeData/GetFundingRateHistory", LINEAR | SOL),
+    ("Account/SetLeverage", LINEAR | SOL | {"buyLeverage": "3", "sellLeverage": "3"}),
+    ("Account/GetBalances", {"accountType": "UNIFIED"}),
+    ("Account/GetFeeRate", LINEAR | SOL),
+    ("Account/GetMarginAccountInfo", {}),
+    ("Trading/PlaceOrder", BYBIT_ORDER),
+    ("Trading/GetOrders", LINEAR | SOL | {"orderLinkId": "held"}),
+    ("Trading/GetOrderHistory", LINEAR | SOL),
+    ("Trading/GetPositions", LINEAR | SOL),
+    ("Trading/GetUserTrades", LINEAR | SOL),
+]
+NOT_SENT_FOR_MARKET_ORDERS = {"activatePrice", "priceRate"}
+NOT_SENT_ANY_MORE = {"mmrSysUpdateTime", "ADLRankIndicator", "breakEvenPrice"}
+
+
+def example(protocol: str, name: str) -> tuple[str, str, bool, Any]:
+    """Method, path, whether it is signed, and the body of one recorded response."""
+    lines = (RESPONSES / protocol / f"{name}.txt").read_text().split("\n", 3)
+    return lines[0], lines[1], lines[2].strip() == "true", json.loads(lines[3])
+
+
+def venue_with_a_position(protocol: str) -> tuple[Venue, Dialect]:
+    venue, dialect = open_test_venue(protocol)
+    venue.place(OrderRequest("SOL", Side.BUY, Decimal(1), "held", False, received_monotonic_ns=0))
+    return venue, dialect
+
+
+def call(protocol: str, method: str, path: str, signed: bool, params: dict[str, str]) -> Call:
+    """The request as the venue's documentation says it is signed."""
+    if protocol == "binance":
+        text = urlencode(params | ({"timestamp": str(wall_clock_ms())} if signed else {}))
+        text += f"&signature={_sign(text)}" if signed else ""
+        query, body = (text, "") if method == "GET" else ("", text)
+        return Call(method, path, query, {"x-mbx-apikey": KEY}, body.encode(), 0)
+    query, body = (urlencode(params), "") if method == "GET" else ("", json.dumps(params))
+    stamp = str(wall_clock_ms())
+    headers = {
+        "x-bapi-api-key": KEY,
+        "x-bapi-timestamp": stamp,
+        "x-bapi-recv-window": "5000",
+        "x-bapi-sign": _sign(f"{stamp}{KEY}5000{query}{body}"),
+    }
+    return Call(method, path, query, headers, body.encode(), 0)
+
+
+def _sign(payload: str) -> str:
+    return hmac.new(SECRET.encode(), payload.encode(), hashlib.sha256).hexdigest()
+
+
+def differences(example: Any, answer: Any, where: str = "") -> Iterator[str]:
+    """Fields of the example that the answer lacks or has with another JSON type."""
+    if isinstance(example, dict) and isinstance(answer, dict):
+        for name in example:
+            if name in NOT_SENT_FOR_MARKET_ORDERS | NOT_SENT_ANY_MORE:
+                continue
+            if name not in answer:
+                yield f"{where}.{name} is missing"
+            else:
+                yield from differences(example[name], answer[name], f"{where}.{name}")
+    elif isinstance(example, list) and isinstance(answer, list):
+        if example and answer:
+            yield from differences(example[0], answer[0], f"{where}[0]")
+    elif _kind(example) != _kind(answer) and None not in (example, answer):
+        yield f"{where} is {_kind(answer)}, not {_kind(example)}"
+
+
+def _kind(value: Any) -> str:
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name", "params"),
+    [("binance", *case) for case in BINANCE] + [("bybit", *case) for case in BYBIT],
+)
+def test_answer_has_the_fields_and_types_of_the_venues_own(protocol: str, name: str, params: dict[str, str]) -> None:
+    method, path, signed, recorded = example(protocol, name)
+    _, dialect = venue_with_a_position(protocol)
+    answer = dialect.answer(call(protocol, method, path, signed, params))
+    content = json.loads(answer.content)
+    assert answer.status == 200, content
+    if protocol == "bybit":
+        assert content["retCode"] == 0, content
+    assert list(differences(recorded, content)) == []
+
+
+OBSERVED = [
+    ("binance", "reduce-only rejected", {"side": "BUY", "reduceOnly": "true"}),
+    ("binance", "margin insufficient", {"quantity": "1000"}),
+    ("binance", "min notional", {"quantity": "0.1"}),
+    ("bybit", "reduce-only with no position", {"symbol": "ETHUSDT", "reduceOnly": "true"}),
+    ("bybit", "insufficient balance", {"qty": "1000"}),
+]
+
+
+@pytest.mark.parametrize(("protocol", "case", "changes"), OBSERVED)
+def test_refusal_is_worded_as_it_was_seen_at_the_venue(protocol: str, case: str, changes: dict[str, str]) -> None:
+    rows = json.loads((RESPONSES / "error_bodies_observed.json").read_text())
+    seen = next(row for row in rows if (row["venue"], row["case"]) == (protocol, case))
+    venue, dialect = venue_with_a_position(protocol)
+    if case == "min notional":
+        venue.override_mid("SOL", Decimal(20))
+    order = BINANCE_ORDER if protocol == "binance" else BYBIT_ORDER
+    path = "/fapi/v1/order" if protocol == "binance" else "/v5/order/create"
+    answer = dialect.answer(call(protocol, "POST", path, True, order | changes))
+    ours, theirs = json.loads(answer.content), json.loads(seen["body"])
+    ours.pop("time", None)
+    theirs.pop("time", None)
+    assert (answer.status, ours) == (seen["http"], theirs)

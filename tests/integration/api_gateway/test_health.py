@@ -1,0 +1,83 @@
+"""The gateway tells the truth about itself, about the others, and about a database that is away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from api_gateway.adapters.service_health import HttpServiceProbe
+from support.ledger_rows import LedgerRows
+
+from .conftest import Gateway
+
+
+@asynccontextmanager
+async def answering(status: str, body: bytes, *, seconds: float = 0) -> AsyncIterator[str]:
+    """A server that gives every request the same answer."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(seconds)
+        head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_dead_services_are_named_and_the_gateway_itself_is_ready(gateway: Gateway) -> None:
+    answer = await gateway.http.get("/api/health")
+    assert answer.status_code == 503
+    health = answer.json()
+    assert health["status"] == "not_ready"
+    assert health["services"]["api_gateway"]["dependencies"] == {"postgres": "ok", "nats": "ok"}
+    for service in ("signal_ingest", "executor", "position_monitor"):
+        assert health["services"][service]["status"] == "unreachable"
+        assert any(problem.startswith(f"{service} is unreachable") for problem in health["problems"])
+
+
+async def test_a_service_speaks_for_itself_ready_or_not() -> None:
+    probe = HttpServiceProbe()
+    ready = b'{"service": "executor", "status": "ready", "dependencies": {"postgres": "ok"}}'
+    async with answering("200 OK", ready) as url:
+        assert (await probe.ask("executor", url)).status == "ready"
+    lame = b'{"service": "executor", "status": "not_ready", "dependencies": {"nats": "disconnected"}}'
+    async with answering("503 Service Unavailable", lame) as url:
+        answer = await probe.ask("executor", url)
+    assert (answer.status, answer.dependencies, answer.problem) == ("not_ready", {"nats": "disconnected"}, None)
+    await probe.close()
+
+
+async def test_a_stranger_and_a_sleeper_count_as_unreachable() -> None:
+    probe = HttpServiceProbe()
+    async with answering("200 OK", b"hello") as url:
+        stranger = await probe.ask("executor", url)
+    assert (stranger.status, stranger.problem) == ("unreachable", "HTTP 200 with something that is no readiness")
+    async with answering("200 OK", b"", seconds=3) as url:
+        sleeper = await probe.ask("executor", url)
+    assert (sleeper.status, sleeper.problem) == ("unreachable", "no answer within 1.5 s")
+    await probe.close()
+
+
+async def test_a_database_that_is_away_is_a_problem_and_not_a_crash(gateway: Gateway, rows: LedgerRows) -> None:
+    trade = await rows.trade()
+    await gateway.pool.close()
+    for path in ("/api/live_trading/overview", f"/api/live_trading/signals/{trade.id}", "/api/audit"):
+        answer = await gateway.http.get(path)
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+    request = {"signal_id": trade.id, "who": "ada", "why": "test", "wait_seconds": 0}
+    answer = await gateway.http.post("/api/live_trading/force_close", json=request)
+    assert answer.status_code == 503
+    ready = await gateway.http.get("/health/ready")
+    assert ready.status_code == 503
+    assert ready.json()["dependencies"]["postgres"] != "ok"
+
+
+async def test_the_documentation_works_offline_and_shows_money_as_text(gateway: Gateway) -> None:
+    page = await gateway.http.get("/docs")
+    assert page.status_code == 200
+    assert "https://" not in page.text
+    schema = (await gateway.http.get("/openapi.json")).json()["components"]["schemas"]["TradeTotals"]
+    assert {"type": "string"} in schema["properties"]["net_pnl_usdt"]["anyOf"]

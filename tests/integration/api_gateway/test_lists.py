@@ -1,0 +1,157 @@
+"""Every list is read in keyset pages, filtered by known names, and refuses what it does not know."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from support.ledger_rows import NOON, LedgerRows
+
+from .conftest import Gateway
+
+PREFIX = "/api/live_trading"
+LISTS = [f"{PREFIX}/{name}" for name in ("signals", "events", "positions", "orders", "errors", "scale_in")]
+ROWS = 5
+
+
+async def fill(rows: LedgerRows) -> int:
+    """Five rows for every list; returns the id of the first trade."""
+    first = 0
+    for number in range(ROWS):
+        trade = await rows.trade(f"SYM{number}", at=NOON + timedelta(minutes=number))
+        first = first or trade.id
+        await rows.entry(trade)
+        await rows.error(signal_id=trade.id)
+    return first
+
+
+async def read_all(http: httpx.AsyncClient, path: str, **query: Any) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    before: int | None = None
+    while True:
+        page = (await http.get(path, params=query | ({"before": before} if before else {}))).json()
+        items += page["items"]
+        before = page["next"]
+        if before is None:
+            return items
+        assert len(page["items"]) == query["limit"]
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_pages_hold_everything_once_newest_first(gateway: Gateway, rows: LedgerRows, path: str) -> None:
+    await fill(rows)
+    whole = await read_all(gateway.http, path, limit=200)
+    key = "id" if "id" in whole[0] else "signal_id"
+    ids = [item[key] for item in whole]
+    assert ids == sorted(set(ids), reverse=True)
+    assert len(ids) >= ROWS
+    for limit in (1, 2, ROWS):
+        assert await read_all(gateway.http, path, limit=limit) == whole
+
+
+@pytest.mark.parametrize("path", [*LISTS, "/api/audit", f"{PREFIX}/samples"])
+async def test_a_misspelt_filter_is_refused_and_named(gateway: Gateway, path: str) -> None:
+    answer = await gateway.http.get(path, params={"signal_id": 1, "stauts": "open"})
+    assert answer.status_code == 422
+    assert "query.stauts" in [error["field"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("signals", {"status": "opne"}),
+        ("signals", {"symbol": "sol"}),
+        ("signals", {"symbol": "SOL\x00"}),
+        ("signals", {"before": 0}),
+        ("signals", {"before": 2**63}),
+        ("events", {"type": "D"}),
+        ("orders", {"venue": "Binance"}),
+        ("orders", {"signal_id": "first"}),
+        ("samples", {"signal_id": 0}),
+        ("errors", {"service": "the executor"}),
+        ("scale_in", {"status": "skipped"}),
+    ],
+)
+async def test_a_wrong_value_is_named_with_what_is_allowed(gateway: Gateway, path: str, query: dict[str, Any]) -> None:
+    answer = await gateway.http.get(f"{PREFIX}/{path}", params=query)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    error = answer.json()["errors"][0]
+    assert error["field"] == f"query.{next(iter(query))}"
+    assert error["allowed"]
+
+
+async def test_samples_need_to_know_of_which_trade(gateway: Gateway) -> None:
+    answer = await gateway.http.get(f"{PREFIX}/samples")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "query.signal_id"
+
+
+async def test_filters_narrow_the_lists(gateway: Gateway, rows: LedgerRows) -> None:
+    first = await fill(rows)
+    await rows.signal("SYM1", status="expired")
+
+    async def found(path: str, **query: Any) -> list[dict[str, Any]]:
+        return await read_all(gateway.http, f"{PREFIX}/{path}", limit=50, **query)
+
+    assert [item["status"] for item in await found("signals", status="expired")] == ["expired"]
+    assert [item["status"] for item in await found("signals", symbol="SYM1")] == ["expired", "open"]
+    assert len(await found("signals", symbol="SYM1", status="open")) == 1
+    assert {item["leg"] for item in await found("orders", venue="bybit")} == {"short"}
+    assert len(await found("orders", signal_id=first)) == 2
+    assert await found("orders", status="unknown") == []
+    assert len(await found("errors", signal_id=first, service="executor", kind="venue_unreachable")) == 1
+    assert len(await found("events", symbol="SYM2", status="open", type="B")) == 1
+    assert await found("scale_in", status="closing") == []
+
+
+async def test_the_audit_gathers_all_services_and_narrows_to_one_trade(gateway: Gateway, rows: LedgerRows) -> None:
+    trade = await rows.trade()
+    await rows.audit("direction_flap", "executor", trade.id)
+    await rows.audit("take_profit_rejected", "position_monitor", trade.id)
+    await rows.audit("event_closed", "signal_ingest")
+
+    async def decisions(**query: Any) -> list[str]:
+        return [item["decision"] for item in await read_all(gateway.http, "/api/audit", limit=2, **query)]
+
+    assert await decisions() == ["event_closed", "take_profit_rejected", "direction_flap"]
+    assert await decisions(signal_id=trade.id) == ["take_profit_rejected", "direction_flap"]
+    assert await decisions(service="executor") == ["direction_flap"]
+    assert await decisions(decision="event_closed") == ["event_closed"]
+
+
+async def test_positions_set_the_ledger_beside_the_venues(gateway: Gateway, rows: LedgerRows) -> None:
+    trade = await rows.trade()
+    await rows.entry(trade, quantity="0.5")
+    await rows.filled_order(trade, "long", "unwind", "sell", "100", "0.1")
+    await rows.venue_position("binance", "SOL", "0.4")
+    await rows.venue_position("bybit", "SOL", "-0.3")
+    [position] = (await gateway.http.get(f"{PREFIX}/positions")).json()["items"]
+    long, short = position["legs"]
+    assert (long["ledger_quantity"], long["venue_quantity"], long["difference"]) == ("0.4", "0.4", "0.0")
+    assert (short["ledger_quantity"], short["venue_quantity"], short["difference"]) == ("-0.5", "-0.3", "0.2")
+    assert long["average_entry_price"] == "100"
+
+
+async def test_a_venue_that_nobody_has_read_is_unknown_and_not_flat(gateway: Gateway, rows: LedgerRows) -> None:
+    await rows.entry(await rows.trade())
+    [position] = (await gateway.http.get(f"{PREFIX}/positions")).json()["items"]
+    assert [leg["venue_quantity"] for leg in position["legs"]] == [None, None]
+    assert [leg["difference"] for leg in position["legs"]] == [None, None]
+
+
+async def test_the_scale_in_view_says_where_the_next_entry_would_be(gateway: Gateway, rows: LedgerRows) -> None:
+    evidence = [{"event_id": 7, "last_observed_at": "2025-10-10T12:59:00Z"}]
+    trade = await rows.trade(payload={"scale_in": {"entries_count": 2, "used_evidence": evidence}})
+    await rows.entry(trade, 1, long_buy="100", short_sell="101.2")
+    await rows.entry(trade, 2, long_buy="100", short_sell="102", at=NOON + timedelta(hours=1))
+    await rows.sample(trade)
+    [state] = (await gateway.http.get(f"{PREFIX}/scale_in", params={"status": "open"})).json()["items"]
+    assert (state["entries_count"], state["max_entries"], state["trigger_mult"]) == (2, 4, 1.5)
+    assert state["entry_spread_pct_first"] == pytest.approx(0.012)
+    assert state["next_trigger_spread_pct"] == pytest.approx(0.012 * 1.5**2)
+    assert state["last_scale_in_at"] == "2025-10-10T13:00:00Z"
+    assert state["used_evidence"] == evidence
+    assert state["latest_sample"]["exit_spread_pct"] == 0.0151
+    assert [entry["entry"] for entry in state["entries"]] == [1, 2]

@@ -1,0 +1,90 @@
+"""Simulated venues inside the test's own process: a small market that stands still until the test moves it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from venue_sim.dialects import open_venue
+from venue_sim.dialects.wire import Credentials, Dialect
+from venue_sim.scenario import VenueScenario
+from venue_sim.server import HOST, build_app, build_server
+from venue_sim.venue import Venue
+
+KEY, SECRET = "the-key", "the-secret"
+NOON = datetime(2025, 10, 10, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class HandClock:
+    """Market time that the test sets."""
+
+    moment: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def instrument_table(**changes: Any) -> dict[str, Any]:
+    """A contract at 200 USDT whose best prices are 199.98 and 200.02, 5 levels of 10,000 USDT, 0.02 apart."""
+    table: dict[str, Any] = {
+        "price_tick": Decimal("0.01"),
+        "quantity_step": Decimal("0.1"),
+        "quantity_min": Decimal("0.1"),
+        "notional_min": 5,
+        "max_leverage": 50,
+        "funding_interval_hours": 8,
+        "book": {"half_spread_bps": 1, "levels": 5, "step_bps": 1, "notional_per_level_usdt": 10_000},
+        "path": [[NOON, 200]],
+        "funding": [[datetime(2025, 10, 10, 16, tzinfo=UTC), Decimal("0.0001")]],
+    }
+    return table | changes
+
+
+def venue_scenario(protocol: str, **changes: Any) -> VenueScenario:
+    """A venue that lists SOL and ETH, charges 0.05 % and starts with 10,000 USDT."""
+    table: dict[str, Any] = {
+        "protocol": protocol,
+        "taker_fee": Decimal("0.0005"),
+        "balance_usdt": 10_000,
+        "instruments": {"SOL": instrument_table(), "ETH": instrument_table(path=[[NOON, 4000]])},
+    }
+    return VenueScenario.model_validate(table | changes)
+
+
+def open_test_venue(protocol: str, clock: HandClock | None = None, **changes: Any) -> tuple[Venue, Dialect]:
+    """A venue named after its protocol, without a server."""
+    scenario = venue_scenario(protocol, **changes)
+    return open_venue(protocol, scenario, clock or HandClock(), Credentials(KEY, SECRET))
+
+
+@dataclass
+class RunningVenue:
+    """A venue that answers at `url`; the ledger and the clock can be reached directly."""
+
+    venue: Venue
+    clock: HandClock
+    url: str
+
+
+@asynccontextmanager
+async def running_venue(
+    protocol: str, around: Callable[[ASGIApp], ASGIApp] = lambda app: app, **changes: Any
+) -> AsyncIterator[RunningVenue]:
+    """Serves a venue on an ephemeral port of this process's event loop; `around` wraps its HTTP application."""
+    clock = HandClock()
+    venue, dialect = open_test_venue(protocol, clock, **changes)
+    server = build_server(around(build_app(venue, dialect)), port=0)
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup()
+    try:
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield RunningVenue(venue, clock, f"http://{HOST}:{port}")
+    finally:
+        server.force_exit = True
+        await server.shutdown()
