@@ -22,9 +22,11 @@ from executor.application.closing import Closing
 from executor.application.entries import EntryOpener
 from executor.application.opening import SignalOpener
 from executor.application.orders import OrderRunner
+from executor.application.planning import EntryPlanner
 from executor.application.ports import TradingVenue
 from executor.application.recovery import Recovery
 from executor.application.scale_in import ScaleIn
+from executor.application.standings import AccountStandings
 from executor.domain.records import TradeBook
 from executor.domain.scale_in_payload import ScaleInSettings
 from support.embedded_stack import Database
@@ -99,9 +101,13 @@ class ExecutorDesk:
         )
         reached = {name: TradingVenue(venue, venue, venue) for name, venue in self.venues.items()}
         runner = OrderRunner(reached, self.trades, self.clock)
-        self.entries = EntryOpener(reached, self.trades, runner, trading, self.clock)
-        self.opener = SignalOpener(self.signals, self.trades, self.entries, reached, trading, self.clock)
-        self.scale_in = ScaleIn(self.signals, self.trades, self.entries, reached, trading, self.clock)
+        standings = AccountStandings(reached, trading.live_trading_leverage, self.clock)
+        planner = EntryPlanner(reached, standings, trading, self.clock)
+        self.entries = EntryOpener(
+            reached, self.trades, runner, standings, trading.live_trading_max_concurrent, self.clock
+        )
+        self.opener = SignalOpener(self.signals, self.trades, planner, self.entries, reached, trading, self.clock)
+        self.scale_in = ScaleIn(self.signals, self.trades, planner, self.entries, reached, trading, self.clock)
         self.closing = Closing(reached, self.trades, runner, self.entries, trading, self.clock)
         self.recovery = Recovery(self.trades, self.entries, self.closing)
         self.bookkeeping = PostgresBookkeeping(self.pool, outbox, journal, self.clock)

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from common.venues.ccxt.trading import connect_trading_venue
-
 from common.messages import subjects
 from common.messaging.bus import Bus
 from common.messaging.outbox import Outbox
@@ -20,6 +18,7 @@ from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import SettingsError, TradingSettings, load
 from common.venues.addresses import VenueAddress, simulated, venue_addresses
+from common.venues.ccxt.trading import connect_trading_venue
 from executor.adapters.bookkeeping import PostgresBookkeeping
 from executor.adapters.signal_ledger import PostgresSignalLedger
 from executor.adapters.trade_ledger import PostgresTradeLedger
@@ -28,9 +27,11 @@ from executor.application.closing import Closing
 from executor.application.entries import EntryOpener
 from executor.application.opening import SignalOpener
 from executor.application.orders import OrderRunner
+from executor.application.planning import EntryPlanner
 from executor.application.ports import TradingVenue, Venues
 from executor.application.recovery import Recovery
 from executor.application.scale_in import ScaleIn
+from executor.application.standings import AccountStandings
 from executor.domain.scale_in_payload import ScaleInSettings
 from executor.entrypoints.messages import MessageRouter
 from executor.settings import Credentials, ExecutorSettings, credentials
@@ -94,12 +95,14 @@ async def _serve(
         ),
     )
     runner = OrderRunner(venues, trades, clock)
-    entries = EntryOpener(venues, trades, runner, trading, clock)
+    standings = AccountStandings(venues, trading.live_trading_leverage, clock)
+    planner = EntryPlanner(venues, standings, trading, clock)
+    entries = EntryOpener(venues, trades, runner, standings, trading.live_trading_max_concurrent, clock)
     closing = Closing(venues, trades, runner, entries, trading, clock)
     recovery = Recovery(trades, entries, closing)
     router = MessageRouter(
-        SignalOpener(signals, trades, entries, venues, trading, clock),
-        ScaleIn(signals, trades, entries, venues, trading, clock),
+        SignalOpener(signals, trades, planner, entries, venues, trading, clock),
+        ScaleIn(signals, trades, planner, entries, venues, trading, clock),
         closing,
     )
     bookkeeper = Bookkeeper(venues, PostgresBookkeeping(pool, outbox, journal, clock), clock)

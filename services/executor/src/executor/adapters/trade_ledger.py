@@ -17,7 +17,7 @@ from common.messaging.outbox import Outbox, OutboxMessage
 from common.persistence.database import Connection, Pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock
-from executor.adapters.rows import fetch_book
+from executor.adapters.rows import ENTRY_COLUMNS, ORDER_COLUMNS, TRADE_COLUMNS, fetch_book, read_order, read_trade
 from executor.adapters.signal_ledger import tell
 from executor.application.ports import EntryFill, EntryPlan, EntryRefused, Outcome, StaleTradeError
 from executor.domain.order_machine import sources_of as order_sources_of
@@ -33,28 +33,30 @@ ONE_AT_A_TIME = 7_211_001
 _ACTIVE_COUNT = """
 SELECT count(*) FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
 """
-_TO_OPENING = """
+_TO_OPENING = f"""
 UPDATE watchlist.live_trade_signal
 SET status = 'opening', reason = NULL, reason_evidence = NULL, next_attempt_at = NULL, attempts = attempts + 1,
     long_venue = $4, short_venue = $5, pnl_hat = $6, win_prob = $7, take_profit_pnl = $8, updated_at = $9,
     lease_owner = $10, lease_until_seconds = $11, version = version + 1
-WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
-"""
-_TOUCH = """
+WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING {TRADE_COLUMNS}
+"""  # noqa: S608  column names of ours
+_TOUCH = f"""
 UPDATE watchlist.live_trade_signal SET updated_at = $3, version = version + 1
-WHERE id = $1 AND version = $2 AND (lease_owner IS NULL OR lease_owner = $4) RETURNING version
-"""
-_INSERT_ENTRY = """
+WHERE id = $1 AND version = $2 AND (lease_owner IS NULL OR lease_owner = $4) RETURNING {TRADE_COLUMNS}
+"""  # noqa: S608  column names of ours
+_INSERT_ENTRY = f"""
 INSERT INTO watchlist.live_trade_entry
     (signal_id, entry, status, event_id, planned_quantity, pnl_hat, win_prob, snapshot, requested_at)
-VALUES ($1, $2, 'opening', $3, $4, $5, $6, $7, $8)
-"""
-_INSERT_ORDER = """
+VALUES ($1, $2, 'opening', $3, $4, $5, $6, $7, $8) RETURNING {ENTRY_COLUMNS}
+"""  # noqa: S608
+_INSERT_ORDERS = f"""
 INSERT INTO watchlist.live_trade_order
-    (signal_id, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only, quantity,
-     reference_price, status, intended_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'intent', $13)
-"""
+    (signal_id, intended_at, status, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only,
+     quantity, reference_price)
+SELECT $1, $2, 'intent', * FROM unnest($3::smallint[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
+    $9::text[], $10::text[], $11::boolean[], $12::numeric[], $13::numeric[])
+RETURNING {ORDER_COLUMNS}
+"""  # noqa: S608
 _OUTCOME = """
 UPDATE watchlist.live_trade_order
 SET status = $3, venue_order_id = coalesce($4, venue_order_id), filled_quantity = $5, average_price = $6,
@@ -138,31 +140,32 @@ class PostgresTradeLedger:
     async def book(self, signal_id: int) -> TradeBook:
         return await fetch_book(self._pool, signal_id)
 
-    async def begin_entry(self, trade: Trade, plan: EntryPlan, concurrent_max: int) -> TradeBook:
+    async def begin_entry(self, book: TradeBook, plan: EntryPlan, concurrent_max: int) -> TradeBook:
+        trade = book.trade
         first = trade.status is not TradeStatus.OPEN
         self._working.add(trade.id)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 if first:
-                    await self._begin_trade(connection, trade, plan, concurrent_max)
+                    begun = await self._begin_trade(connection, trade, plan, concurrent_max)
                 else:
-                    await self._touch(connection, trade)
-                await self._write_entry(connection, trade, plan)
+                    begun = await self._touch(connection, trade)
+                entry, orders = await self._write_entry(connection, begun, plan)
                 decision = "entry_begun" if first else "scale_in_begun"
                 await self._decided(connection, decision, trade, {"entry": plan.entry, **plan.snapshot})
-                return await fetch_book(connection, trade.id)
+            return TradeBook(begun, [*book.entries, entry], [*book.orders, *orders])
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != "live_trade_signal_one_active":
                 raise
             raise EntryRefused(Refusal("active_trade_exists", True, {"symbol": trade.symbol})) from error
 
-    async def _begin_trade(self, connection: Connection, trade: Trade, plan: EntryPlan, concurrent_max: int) -> None:
+    async def _begin_trade(self, connection: Connection, trade: Trade, plan: EntryPlan, concurrent_max: int) -> Trade:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", ONE_AT_A_TIME)
         active = await connection.fetchval(_ACTIVE_COUNT)
         if active >= concurrent_max:
             evidence = {"active_trades": active, "maximum": concurrent_max}
             raise EntryRefused(Refusal("concurrency_limit", True, evidence))
-        version = await connection.fetchval(
+        row = await connection.fetchrow(
             _TO_OPENING,
             trade.id,
             trade.version,
@@ -176,18 +179,18 @@ class PostgresTradeLedger:
             self._owner,
             self._clock.unix_seconds() + LEASE_SECONDS,
         )
-        if version is None:
+        if row is None:
             raise StaleTradeError
+        return read_trade(row)
 
-    async def _touch(self, connection: Connection, trade: Trade) -> int:
-        version = await connection.fetchval(_TOUCH, trade.id, trade.version, self._clock.now(), self._owner)
-        if version is None:
+    async def _touch(self, connection: Connection, trade: Trade) -> Trade:
+        row = await connection.fetchrow(_TOUCH, trade.id, trade.version, self._clock.now(), self._owner)
+        if row is None:
             raise StaleTradeError
-        return int(version)
+        return read_trade(row)
 
-    async def _write_entry(self, connection: Connection, trade: Trade, plan: EntryPlan) -> None:
-        now = self._clock.now()
-        await connection.execute(
+    async def _write_entry(self, connection: Connection, trade: Trade, plan: EntryPlan) -> tuple[Entry, list[Order]]:
+        row = await connection.fetchrow(
             _INSERT_ENTRY,
             trade.id,
             plan.entry,
@@ -196,34 +199,31 @@ class PostgresTradeLedger:
             plan.pnl_hat,
             plan.win_prob,
             plan.snapshot,
-            now,
+            self._clock.now(),
         )
-        placed = await fetch_book(connection, trade.id)
+        assert row is not None
         prices = {Leg.LONG: plan.long_price, Leg.SHORT: plan.short_price}
-        orders = [new_order(placed.trade, plan.entry, leg, Purpose.OPEN, 1, plan.quantity, prices[leg]) for leg in Leg]
-        await self._write_orders(connection, trade.id, orders)
+        orders = [new_order(trade, plan.entry, leg, Purpose.OPEN, 1, plan.quantity, prices[leg]) for leg in Leg]
+        return Entry(**row), await self._write_orders(connection, trade.id, orders)
 
-    async def _write_orders(self, connection: Connection, signal_id: int, orders: Sequence[NewOrder]) -> None:
-        now = self._clock.now()
-        rows = [
-            (
-                signal_id,
-                order.entry,
-                order.leg.value,
-                order.purpose.value,
-                order.attempt,
-                order.client_order_id,
-                order.venue,
-                order.symbol,
-                order.side.value,
-                order.reduce_only,
-                order.quantity,
-                order.reference_price,
-                now,
-            )
-            for order in orders
-        ]
-        await connection.executemany(_INSERT_ORDER, rows)
+    async def _write_orders(self, connection: Connection, signal_id: int, orders: Sequence[NewOrder]) -> list[Order]:
+        rows = await connection.fetch(
+            _INSERT_ORDERS,
+            signal_id,
+            self._clock.now(),
+            [order.entry for order in orders],
+            [order.leg.value for order in orders],
+            [order.purpose.value for order in orders],
+            [order.attempt for order in orders],
+            [order.client_order_id for order in orders],
+            [order.venue for order in orders],
+            [order.symbol for order in orders],
+            [order.side.value for order in orders],
+            [order.reduce_only for order in orders],
+            [order.quantity for order in orders],
+            [order.reference_price for order in orders],
+        )
+        return [read_order(row) for row in rows]
 
     async def record_outcome(self, order: Order, outcome: Outcome) -> None:
         await self._pool.execute(
@@ -240,14 +240,14 @@ class PostgresTradeLedger:
 
     async def add_orders(self, book: TradeBook, orders: Sequence[NewOrder]) -> TradeBook:
         async with self._pool.acquire() as connection, connection.transaction():
-            await self._touch(connection, book.trade)
-            await self._write_orders(connection, book.trade.id, orders)
+            trade = await self._touch(connection, book.trade)
+            written = await self._write_orders(connection, trade.id, orders)
             decided = [
                 {"leg": o.leg, "purpose": o.purpose, "quantity": o.quantity, "client_order_id": o.client_order_id}
                 for o in orders
             ]
-            await self._decided(connection, "orders_intended", book.trade, {"orders": decided})
-            return await fetch_book(connection, book.trade.id)
+            await self._decided(connection, "orders_intended", trade, {"orders": decided})
+        return TradeBook(trade, book.entries, [*book.orders, *written])
 
     async def fill_entry(self, book: TradeBook, entry: Entry, fill: EntryFill, residual: dict[str, Any]) -> TradeBook:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -285,7 +285,7 @@ class PostgresTradeLedger:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_FAIL_ENTRY, entry.id, {"failure": evidence})
             if book.filled_entries:
-                version, status = await self._touch(connection, book.trade), "open"
+                version, status = (await self._touch(connection, book.trade)).version, "open"
             else:
                 sources, now = sources_of(TradeStatus.FAILED), self._clock.now()
                 trade, status = book.trade, "failed"

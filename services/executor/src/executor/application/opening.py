@@ -9,7 +9,8 @@ from common.messages.contracts import RetryDue, RetryEnded, WatchlistEvent
 from common.runtime.clock import Clock
 from common.runtime.settings import TradingSettings
 from common.venues.errors import VenueError
-from executor.application.entries import EntryOpener, Proposal
+from executor.application.entries import EntryOpener
+from executor.application.planning import EntryPlanner, Proposal
 from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
 from executor.domain.gate import (
     Candidate,
@@ -19,7 +20,7 @@ from executor.domain.gate import (
     refuse_by_standing,
     refuse_by_state,
 )
-from executor.domain.records import Trade
+from executor.domain.records import Trade, TradeBook
 from executor.domain.refusal import Refusal
 from executor.domain.trade_machine import TradeStatus
 
@@ -45,6 +46,7 @@ class SignalOpener:
         self,
         ledger: SignalLedger,
         trades: TradeLedger,
+        planner: EntryPlanner,
         opener: EntryOpener,
         venues: Venues,
         settings: TradingSettings,
@@ -52,6 +54,7 @@ class SignalOpener:
     ) -> None:
         self._ledger = ledger
         self._trades = trades
+        self._planner = planner
         self._opener = opener
         self._venues = venues
         self._rules = gate_rules(settings)
@@ -106,11 +109,11 @@ class SignalOpener:
             expected={},
             evidence=event.model_dump(mode="json", include={"event_id", "version", "observations", "last_observed_at"}),
         )
-        plan = await self._opener.plan(proposal)
+        plan = await self._planner.plan(proposal)
         if isinstance(plan, Refusal):
             return plan
         try:
-            await self._opener.open(trade, plan)
+            await self._opener.open(TradeBook(trade), plan)
         except EntryRefused as refused:
             return refused.refusal
         finally:

@@ -116,7 +116,7 @@ class TradeLedger(Protocol):
 
     async def book(self, signal_id: int) -> TradeBook: ...
 
-    async def begin_entry(self, trade: Trade, plan: EntryPlan, concurrent_max: int) -> TradeBook:
+    async def begin_entry(self, book: TradeBook, plan: EntryPlan, concurrent_max: int) -> TradeBook:
         """Commits the entry with both intents and takes the lease. Raises EntryRefused, StaleTradeError."""
         ...
 

@@ -17,8 +17,9 @@ from common.messages.contracts import ScaleInRequested, WatchlistEvent
 from common.runtime.clock import Clock
 from common.runtime.settings import TradingSettings
 from common.venues.errors import VenueError
-from executor.application.entries import EntryOpener, Proposal
+from executor.application.entries import EntryOpener
 from executor.application.opening import gate_rules
+from executor.application.planning import EntryPlanner, Proposal
 from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
 from executor.domain.gate import refuse_by_state
 from executor.domain.records import TradeBook
@@ -38,6 +39,7 @@ class ScaleIn:
         self,
         signals: SignalLedger,
         trades: TradeLedger,
+        planner: EntryPlanner,
         opener: EntryOpener,
         venues: Venues,
         settings: TradingSettings,
@@ -45,6 +47,7 @@ class ScaleIn:
     ) -> None:
         self._signals = signals
         self._trades = trades
+        self._planner = planner
         self._opener = opener
         self._venues = venues
         self._settings = settings
@@ -136,11 +139,11 @@ class ScaleIn:
             },
             evidence={**evidence, "asked": request.evidence},
         )
-        plan = await self._opener.plan(proposal)
+        plan = await self._planner.plan(proposal)
         if isinstance(plan, Refusal):
             return plan
         try:
-            await self._opener.open(trade, plan)
+            await self._opener.open(book, plan)
         except EntryRefused as refused:
             return refused.refusal
         return None

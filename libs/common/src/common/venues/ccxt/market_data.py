@@ -46,11 +46,14 @@ class CcxtMarketData(ABC):
         self._exchange = markets.exchange
         self._facts = facts
         self._clock = clock
+        self._instruments: dict[str, Instrument] = {}
 
     async def instruments(self) -> Mapping[str, Instrument]:
-        with reading(self.venue):
-            markets = await self._markets.load()
-            return {symbol: self._markets.instrument(symbol, market) for symbol, market in markets.items()}
+        if not self._instruments:
+            with reading(self.venue):
+                markets = await self._markets.load()
+                self._instruments = {name: self._markets.instrument(name, market) for name, market in markets.items()}
+        return self._instruments
 
     async def book(self, symbol: str) -> OrderBook:
         with reading(self.venue):
