@@ -127,14 +127,32 @@ class ClockScenario(_Table):
         return self
 
 
+class Posted(_Table):
+    """An observation that somebody posts to signal-ingest at the market time `at`; `body` is what is sent."""
+
+    at: AwareDatetime
+    body: dict[str, Any]
+
+
 class Expectations(_Table):
-    """What a run must have shown when it ends; an absent one is not checked."""
+    """What a run must have shown when it ends; an absent one is not checked.
+
+    The lists name what must have occurred, each at least once: reasons of closes and of skips, decisions of the
+    audit, verdicts on open trades as `verdict:reason`, and refusals of observations.
+    """
 
     trades_closed_min: int | None = Field(default=None, ge=0)
     trades_opened_max: int | None = Field(default=None, ge=0)
     entries_min: int | None = Field(default=None, ge=0)
+    entries_exactly: int | None = Field(default=None, ge=1)
+    """One of the closed trades has so many filled entries, neither fewer nor more."""
     close_reasons: list[str] = []
     skipped_reasons: list[str] = []
+    decisions: list[str] = []
+    verdicts: list[str] = []
+    observations_refused: list[str] = []
+    funding_max_usdt: Decimal | None = None
+    """The funding of all closed trades together is at most this; below zero: so much was paid."""
     net_pnl_min_usdt: Decimal | None = None
 
 
@@ -145,8 +163,17 @@ class Scenario(_Table):
     story: str = Field(min_length=1)
     clock: ClockScenario
     settings: dict[str, str] = {}
+    observations: list[Posted] = []
     venues: dict[VenueName, VenueScenario] = Field(min_length=1)
     expect: Expectations = Expectations()
+
+    @model_validator(mode="after")
+    def _observations_lie_in_the_run(self) -> Self:
+        clock = self.clock
+        for posted in self.observations:
+            if not clock.starts_at <= posted.at < clock.ends_at:
+                raise ValueError(f"observations.at {posted.at.isoformat()} is outside of the clock's run")
+        return self
 
 
 def load_scenario(path: Path) -> Scenario:

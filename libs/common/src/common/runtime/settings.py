@@ -69,8 +69,8 @@ class TradingSettings(BaseSettings):
     watchlist_typeb_spread: Fraction = 0.01
     watchlist_max_plausible_spread: Fraction = 0.30
     watchlist_typeb_funding_filter_mode: Literal["net_cost", "range", "off"] = "net_cost"
-    watchlist_typeb_net_cost_max: float = Field(0.001, gt=-1, lt=1)
-    watchlist_typeb_net_cost_horizon_h: float = Field(8, gt=0)
+    watchlist_typeb_funding_net_cost_max: float = Field(0.001, gt=-1, lt=1)
+    watchlist_typeb_funding_net_cost_horizon_h: float = Field(8, gt=0)
     watchlist_typeb_funding_min: float = Field(-0.001, gt=-1, lt=1)
     watchlist_typeb_funding_max: float = Field(0.001, gt=-1, lt=1)
     watchlist_event_merge: Flag = True

@@ -6,6 +6,10 @@ SELECT id, version, type, symbol, long_venue, short_venue, status, merged, obser
     last_observation
 FROM watchlist.watch_signal_event
 """
+OBSERVATION = """
+SELECT id, type, symbol, long_venue, short_venue, observed_at, spread, triggered, refusal, event_id, observation
+FROM watchlist.watch_observation
+"""
 SIGNAL = """
 SELECT id, event_id, symbol, type, status, reason, long_venue, short_venue, mode, pnl_hat, win_prob, attempts,
     next_attempt_at, created_at, opened_at, closed_at, close_reason, finalised_at, take_profit_pnl, force_close_at,

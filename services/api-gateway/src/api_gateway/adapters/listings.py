@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from api_gateway.adapters import columns
-from api_gateway.application.views import AuditRecord, ErrorRecord, Event, Order, Page, Sample
+from api_gateway.application.views import AuditRecord, ErrorRecord, Event, Observation, Order, Page, Sample
 from common.persistence.database import Pool
 
-RowType = TypeVar("RowType", AuditRecord, ErrorRecord, Event, Order, Sample)
+RowType = TypeVar("RowType", AuditRecord, ErrorRecord, Event, Observation, Order, Sample)
 
 
 def page_query(select: str, limit: int, before: int, filters: Mapping[str, object | None]) -> tuple[str, list[object]]:
@@ -49,6 +49,7 @@ class TableListings:
 
     def __init__(self, pool: Pool) -> None:
         self.events = Listing(pool, columns.EVENT, Event)
+        self.observations = Listing(pool, columns.OBSERVATION, Observation)
         self.orders = Listing(pool, columns.ORDER, Order)
         self.samples = Listing(pool, columns.SAMPLE, Sample)
         self.errors = Listing(pool, columns.ERROR, ErrorRecord)

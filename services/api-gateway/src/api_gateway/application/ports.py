@@ -137,6 +137,9 @@ class Listings(Protocol):
     def events(self) -> Listing[Event]: ...
 
     @property
+    def observations(self) -> Listing[Observation]: ...
+
+    @property
     def orders(self) -> Listing[Order]: ...
 
     @property

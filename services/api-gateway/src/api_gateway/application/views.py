@@ -112,6 +112,22 @@ class Event(View):
     last_observation: dict[str, Any]
 
 
+class Observation(View):
+    """`watch_observation`: one look at one pair. `refusal` is why it counts for no event, null of a triggered one."""
+
+    id: int
+    type: str
+    symbol: str
+    long_venue: str
+    short_venue: str
+    observed_at: datetime
+    spread: float
+    triggered: bool
+    refusal: str | None
+    event_id: int | None
+    observation: dict[str, Any]
+
+
 class Entry(View):
     """`live_trade_entry`: `notional_usdt` of one leg; `snapshot` is the execution evidence.
 

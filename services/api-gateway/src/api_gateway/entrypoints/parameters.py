@@ -15,6 +15,8 @@ SignalId = Annotated[int, Path(ge=1, le=ID_MAX)]
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 Venue = Annotated[str, Field(pattern=VENUE_PATTERN)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,79}$")]
+Decision = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:-]{0,119}$")]
+"""A decision of the audit; a colon stands before its reason."""
 Line = Annotated[
     str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")
 ]
@@ -45,6 +47,12 @@ class EventParameters(PageParameters):
     type: Literal["A", "B", "C"] | None = None
 
 
+class ObservationParameters(PageParameters):
+    symbol: Symbol | None = None
+    refusal: Name | None = None
+    event_id: Id | None = None
+
+
 class OrderParameters(PageParameters):
     signal_id: Id | None = None
     status: OrderStatus | None = None
@@ -65,7 +73,7 @@ class ErrorParameters(PageParameters):
 class AuditParameters(PageParameters):
     signal_id: Id | None = None
     service: Name | None = None
-    decision: Name | None = None
+    decision: Decision | None = None
 
 
 class ScaleInParameters(PageParameters):

@@ -13,6 +13,7 @@ from api_gateway.application.views import (
     AuditRecord,
     ErrorRecord,
     Event,
+    Observation,
     Order,
     Overview,
     Page,
@@ -24,6 +25,7 @@ from api_gateway.entrypoints.parameters import (
     AuditParameters,
     ErrorParameters,
     EventParameters,
+    ObservationParameters,
     OrderParameters,
     OverviewParameters,
     PageParameters,
@@ -85,6 +87,12 @@ def listing_routes(listings: Listings) -> APIRouter:
         """Watchlist events."""
         filters = {"status": wanted.status, "symbol": wanted.symbol, "type": wanted.type}
         return await listings.events.page(wanted.limit, wanted.before, filters)
+
+    @router.get("/live_trading/observations")
+    async def observations(wanted: Annotated[ObservationParameters, Query()]) -> Page[Observation]:
+        """What the scanner and others saw, triggered or refused. `refusal` alone may have far to look: give a symbol."""
+        filters = {"symbol": wanted.symbol, "refusal": wanted.refusal, "event_id": wanted.event_id}
+        return await listings.observations.page(wanted.limit, wanted.before, filters)
 
     @router.get("/live_trading/orders")
     async def orders(wanted: Annotated[OrderParameters, Query()]) -> Page[Order]:

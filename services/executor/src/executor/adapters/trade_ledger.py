@@ -19,8 +19,9 @@ from common.persistence.journal import Journal
 from common.runtime.clock import Clock
 from executor.adapters.rows import ENTRY_COLUMNS, ORDER_COLUMNS, TRADE_COLUMNS, fetch_book, read_order, read_trade
 from executor.adapters.signal_ledger import tell
-from executor.application.ports import EntryFill, EntryPlan, EntryRefused, Outcome, StaleTradeError
+from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
 from executor.domain.order_machine import sources_of as order_sources_of
+from executor.domain.pair import EntryFill
 from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook, new_order
 from executor.domain.refusal import Refusal
 from executor.domain.scale_in_payload import ScaleInSettings, scale_in_payload

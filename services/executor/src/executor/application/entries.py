@@ -8,12 +8,11 @@ import structlog
 from common.domain.identifiers import Leg, Purpose
 from common.domain.instruments import floor_to_step
 from common.domain.position import leg_position
-from common.domain.spread import entry_spread_metric, entry_spread_pct
 from common.runtime.clock import Clock
 from executor.application.orders import OrderRunner
-from executor.application.ports import EntryFill, EntryPlan, TradeLedger, Venues
+from executor.application.ports import EntryPlan, TradeLedger, Venues
 from executor.application.standings import AccountStandings
-from executor.domain.pair import JOINT, PairAction, excess, outcome
+from executor.domain.pair import JOINT, PairAction, entry_fill, excess, outcome
 from executor.domain.records import Entry, TradeBook, leg_fills, new_order
 
 log = structlog.get_logger(__name__)
@@ -112,13 +111,7 @@ class EntryOpener:
         short_price = book.opening_order(entry, Leg.SHORT).average_price
         assert long_price is not None
         assert short_price is not None
-        fill = EntryFill(
-            quantity=matched,
-            notional_usdt=matched * short_price,
-            metric=entry_spread_metric(long_price, short_price),
-            pct=entry_spread_pct(long_price, short_price),
-        )
-        return await self._ledger.fill_entry(book, entry, fill, residual)
+        return await self._ledger.fill_entry(book, entry, entry_fill(matched, long_price, short_price), residual)
 
 
 def entry_quantity(book: TradeBook, entry: Entry, leg: Leg) -> Decimal:

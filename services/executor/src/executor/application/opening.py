@@ -12,14 +12,7 @@ from common.venues.errors import VenueError
 from executor.application.entries import EntryOpener
 from executor.application.planning import EntryPlanner, Proposal
 from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
-from executor.domain.gate import (
-    Candidate,
-    GateRules,
-    refuse_by_funding,
-    refuse_by_rules,
-    refuse_by_standing,
-    refuse_by_state,
-)
+from executor.domain.gate import Candidate, GateRules, refuse, refuse_by_funding
 from executor.domain.records import Trade, TradeBook
 from executor.domain.refusal import Refusal
 from executor.domain.trade_machine import TradeStatus
@@ -139,12 +132,7 @@ class SignalOpener:
             win_prob=prediction.win_prob if prediction else None,
         )
         standing = await self._ledger.standing(event.symbol)
-        return (
-            refuse_by_state(self._rules, standing.trading_state)
-            or refuse_by_rules(candidate, self._rules)
-            or refuse_by_standing(self._rules, standing)
-            or await self._funding_guard(candidate)
-        )
+        return refuse(candidate, self._rules, standing) or await self._funding_guard(candidate)
 
     async def _funding_guard(self, candidate: Candidate) -> Refusal | None:
         if not self._rules.abs_funding_max:

@@ -12,15 +12,7 @@ from common.runtime.settings import TradingSettings
 from common.venues.errors import VenueError
 from executor.application.ports import EntryPlan, Venues
 from executor.application.standings import AccountStandings, Standing
-from executor.domain.entry_sweep import (
-    EntryRules,
-    EntrySweep,
-    Venue,
-    choose_direction,
-    refuse_books,
-    refuse_sample,
-    sweep_direction,
-)
+from executor.domain.entry_sweep import EntryRules, EntrySweep, Venue, refuse_sample, sample_entry
 from executor.domain.preflight import LegReadiness, refuse_leg
 from executor.domain.records import Trade
 from executor.domain.refusal import Refusal
@@ -100,13 +92,8 @@ class EntryPlanner:
                 return side
         assert isinstance(long, Venue)
         assert isinstance(short, Venue)
-        refusal = refuse_books([long.book, short.book], self._clock.monotonic(), self._rules)
-        if refusal is not None:
-            return refusal
-        sweeps = [sweep_direction(long, short, self._rules)]
-        if not proposal.fixed_direction:
-            sweeps.append(sweep_direction(short, long, self._rules))
-        return choose_direction(sweeps, proposal.pnl_hat, self._rules)
+        now, fixed = self._clock.monotonic(), proposal.fixed_direction
+        return sample_entry(long, short, proposal.pnl_hat, now, self._rules, fixed_direction=fixed)
 
     async def _read(self, venue: str, symbol: str) -> Venue | Refusal:
         market = self._venues[venue].market

@@ -11,6 +11,7 @@ from common.messages.contracts import CloseRequested, WatchlistEvent
 from common.venues.ports import Account, Fill, FundingPayment, MarketData, OrderDesk
 from executor.domain.gate import Standing
 from executor.domain.order_machine import OrderStatus
+from executor.domain.pair import EntryFill
 from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook
 from executor.domain.refusal import Refusal
 
@@ -69,16 +70,6 @@ class Outcome:
     average_price: Decimal | None = None
     venue_order_id: str | None = None
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EntryFill:
-    """The matched part of an entry. `notional_usdt` is the short leg's."""
-
-    quantity: Decimal
-    notional_usdt: Decimal
-    metric: float
-    pct: float
 
 
 class SignalLedger(Protocol):

@@ -132,6 +132,19 @@ def choose_direction(sweeps: Sequence[EntrySweep | Refusal], pnl_hat: float, rul
     return best
 
 
+def sample_entry(
+    long: Venue, short: Venue, pnl_hat: float, now_monotonic_seconds: float, rules: EntryRules, *, fixed_direction: bool
+) -> EntrySweep | Refusal:
+    """Steps 5 and 6 on the books of one moment; with `fixed_direction` only buying on `long` is looked at."""
+    refusal = refuse_books([long.book, short.book], now_monotonic_seconds, rules)
+    if refusal is not None:
+        return refusal
+    sweeps = [sweep_direction(long, short, rules)]
+    if not fixed_direction:
+        sweeps.append(sweep_direction(short, long, rules))
+    return choose_direction(sweeps, pnl_hat, rules)
+
+
 def refuse_sample(first: EntrySweep, sample: EntrySweep | Refusal, number: int) -> Refusal | None:
     """Step 7: a later sample must qualify in the same direction as the first."""
     if isinstance(sample, Refusal):

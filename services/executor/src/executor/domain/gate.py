@@ -86,6 +86,15 @@ def refuse_by_standing(rules: GateRules, standing: Standing) -> Refusal | None:
     return None
 
 
+def refuse(candidate: Candidate, rules: GateRules, standing: Standing) -> Refusal | None:
+    """Steps 1 to 3 in their order; the funding guard, which has to ask the venues, follows."""
+    return (
+        refuse_by_state(rules, standing.trading_state)
+        or refuse_by_rules(candidate, rules)
+        or refuse_by_standing(rules, standing)
+    )
+
+
 def refuse_by_funding(rules: GateRules, venues: Sequence[str], terms: Sequence[FundingTerms]) -> Refusal | None:
     """Step 4, where configured: both rates known and within the bound."""
     evidence: dict[str, Any] = {

@@ -4,10 +4,12 @@ Never a stray leg: whatever is filled on one side only is taken back with reduce
 completed by sending the missing leg later, because by then its price is another one.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
 
 from common.domain.identifiers import Leg
+from common.domain.spread import entry_spread_metric, entry_spread_pct
 from executor.domain.order_machine import OrderStatus, is_final
 
 
@@ -50,6 +52,26 @@ def outcome(status: OrderStatus, filled_quantity: Decimal) -> Outcome:
     if not is_final(status):
         return Outcome.UNRESOLVED
     return Outcome.SOME if filled_quantity > 0 else Outcome.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFill:
+    """The matched part of an entry, from its fills. `notional_usdt` is the short leg's; spreads per SPEC 2."""
+
+    quantity: Decimal
+    notional_usdt: Decimal
+    metric: float
+    pct: float
+
+
+def entry_fill(quantity: Decimal, long_price: Decimal, short_price: Decimal) -> EntryFill:
+    """What an entry holds whose legs were filled at these average prices (USDT), `quantity` base units of each."""
+    return EntryFill(
+        quantity=quantity,
+        notional_usdt=quantity * short_price,
+        metric=entry_spread_metric(long_price, short_price),
+        pct=entry_spread_pct(long_price, short_price),
+    )
 
 
 def excess(long_quantity: Decimal, short_quantity: Decimal) -> tuple[Leg, Decimal] | None:

@@ -31,6 +31,8 @@ from signal_ingest.domain.watchlist_event import WatchlistEvent
 
 TRIES = 8
 ROUND_EVENTS = 1000
+COPY_FROM = 100
+"""Observations from which a COPY is cheaper than inserts: it asks the server for the columns' types each time."""
 
 RACES = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, EventMoved)
 """Another process was faster: nothing was stored, start anew."""
@@ -47,6 +49,11 @@ _OBSERVATION_COLUMNS = (
     "event_id",
     "observation",
 )
+
+_INSERT_OBSERVATION = f"""
+INSERT INTO watchlist.watch_observation ({", ".join(_OBSERVATION_COLUMNS)})
+VALUES ({", ".join(f"${number}" for number in range(1, len(_OBSERVATION_COLUMNS) + 1))})
+"""  # noqa: S608  column names of ours
 
 # The live events of the pairs of one batch, locked in the order of their ids.
 _LIVE = """
@@ -109,7 +116,7 @@ class PostgresWatchlist:
                 placements = [
                     None if index is None else _placement(merged.changes[index].after) for index in merged.change_of
                 ]
-                await _copy_observations(connection, batch, placements)
+                await _store_observations(connection, batch, placements)
             self._outbox.submit(messages)
         _count(merged.changes)
         return placements
@@ -179,7 +186,7 @@ def _count(changes: Sequence[EventChange]) -> None:
             EVENT_CHANGES.labels("closed").inc()
 
 
-async def _copy_observations(
+async def _store_observations(
     connection: Connection, batch: Sequence[JudgedObservation], placements: Sequence[Placement | None]
 ) -> None:
     records = [
@@ -194,6 +201,9 @@ async def _copy_observations(
         )
         for judged, placement in zip(batch, placements, strict=True)
     ]
+    if len(records) < COPY_FROM:
+        await connection.executemany(_INSERT_OBSERVATION, records)
+        return
     await connection.copy_records_to_table(
         "watch_observation", schema_name="watchlist", columns=_OBSERVATION_COLUMNS, records=records
     )
