@@ -17,16 +17,11 @@ from common.runtime.settings import TradingSettings, load
 from executor.adapters.bookkeeping import PostgresBookkeeping
 from executor.adapters.signal_ledger import PostgresSignalLedger
 from executor.adapters.trade_ledger import PostgresTradeLedger
-from executor.application.bookkeeping import Bookkeeper
-from executor.application.closing import Closing
-from executor.application.entries import EntryOpener
-from executor.application.opening import SignalOpener
-from executor.application.orders import OrderRunner
-from executor.application.planning import EntryPlanner
+from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
+from executor.application.guarded_desk import GuardedDesk
 from executor.application.ports import TradingVenue
-from executor.application.recovery import Recovery
-from executor.application.scale_in import ScaleIn
-from executor.application.standings import AccountStandings
+from executor.application.use_cases import Ports, use_cases
+from executor.domain.rails import Rails
 from executor.domain.records import TradeBook
 from executor.domain.scale_in_payload import ScaleInSettings
 from support.embedded_stack import Database
@@ -43,6 +38,9 @@ SETTINGS = {
     "LIVE_TRADING_OB_CONFIRM_SLEEP_SEC": "0",
     "LIVE_TRADING_SCALE_IN_MIN_INTERVAL_MIN": "2",
 }
+
+
+NO_RAILS = Rails(daily_loss_usdt=Decimal(0), unwinds_per_hour=0, clock_offset_seconds=0.0)
 
 
 @dataclass
@@ -84,6 +82,7 @@ class ExecutorDesk:
     venues: dict[str, FakeVenue]
     owner: str = "desk-1"
     settings: dict[str, str] = field(default_factory=dict)
+    rails: Rails = NO_RAILS
 
     def __post_init__(self) -> None:
         trading = load(TradingSettings, SETTINGS | self.settings)
@@ -99,19 +98,16 @@ class ExecutorDesk:
             max_hold=timedelta(days=trading.live_trading_max_hold_days),
             scale_in=ScaleInSettings(True, trading.live_trading_scale_in_max_entries, 1.5),
         )
-        reached = {name: TradingVenue(venue, venue, venue) for name, venue in self.venues.items()}
-        runner = OrderRunner(reached, self.trades, self.clock)
-        standings = AccountStandings(reached, trading.live_trading_leverage, self.clock)
-        planner = EntryPlanner(reached, standings, trading, self.clock)
-        self.entries = EntryOpener(
-            reached, self.trades, runner, standings, trading.live_trading_max_concurrent, self.clock
-        )
-        self.opener = SignalOpener(self.signals, self.trades, planner, self.entries, reached, trading, self.clock)
-        self.scale_in = ScaleIn(self.signals, self.trades, planner, self.entries, reached, trading, self.clock)
-        self.closing = Closing(reached, self.trades, runner, self.entries, trading, self.clock)
-        self.recovery = Recovery(self.trades, self.entries, self.closing)
+        self.states = PostgresTradingStates(self.pool, journal, self.clock)
+        reached = {
+            name: TradingVenue(venue, venue, GuardedDesk(venue, self.states)) for name, venue in self.venues.items()
+        }
         self.bookkeeping = PostgresBookkeeping(self.pool, outbox, journal, self.clock)
-        self.bookkeeper = Bookkeeper(reached, self.bookkeeping, self.clock)
+        figures = PostgresRailFigures(self.pool)
+        ports = Ports(reached, self.signals, self.trades, self.bookkeeping, self.states, figures)
+        does = use_cases(ports, trading, self.rails, self.clock)
+        self.opener, self.scale_in, self.closing = does.opener, does.scale_in, does.closing
+        self.recovery, self.bookkeeper, self.guardian = does.recovery, does.bookkeeper, does.guardian
 
     async def signal(self, event: WatchlistEvent) -> Any:
         """The row of the event's signal."""

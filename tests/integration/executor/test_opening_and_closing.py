@@ -53,7 +53,7 @@ async def test_intents_are_committed_before_anything_is_sent(
     original = desk.venues["bybit"].send
 
     async def send(intent: OrderIntent) -> OrderReport:
-        seen.append(await desk.pool.fetchval("SELECT count(*) FROM watchlist.live_trade_order WHERE status = 'intent'"))
+        seen.append(await desk.pool.fetchval("SELECT count(*) FROM watchlist.live_trade_order"))
         return await original(intent)
 
     monkeypatch.setattr(desk.venues["bybit"], "send", send)

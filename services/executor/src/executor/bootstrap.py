@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from fastapi import FastAPI
+
 from common.messages import subjects
 from common.messaging.bus import Bus
 from common.messaging.outbox import Outbox
@@ -17,26 +19,22 @@ from common.runtime.health import nats_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import SettingsError, TradingSettings, load
+from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, simulated, venue_addresses
 from common.venues.ccxt.trading import connect_trading_venue
 from executor.adapters.bookkeeping import PostgresBookkeeping
 from executor.adapters.signal_ledger import PostgresSignalLedger
 from executor.adapters.trade_ledger import PostgresTradeLedger
-from executor.application.bookkeeping import Bookkeeper
-from executor.application.closing import Closing
-from executor.application.entries import EntryOpener
-from executor.application.opening import SignalOpener
-from executor.application.orders import OrderRunner
-from executor.application.planning import EntryPlanner
-from executor.application.ports import TradingVenue, Venues
-from executor.application.recovery import Recovery
-from executor.application.scale_in import ScaleIn
-from executor.application.standings import AccountStandings
+from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
+from executor.application.guarded_desk import GuardedDesk
+from executor.application.ports import TradingStates, TradingVenue, Venues
+from executor.application.use_cases import Ports, UseCases, use_cases
 from executor.domain.scale_in_payload import ScaleInSettings
 from executor.entrypoints.messages import MessageRouter
 from executor.settings import Credentials, ExecutorSettings, credentials
 
 SERVICE = "executor"
+DESCRIPTION = "Signals become hedged trades. The only service that sends orders."
 
 
 async def main() -> None:
@@ -50,14 +48,22 @@ async def main() -> None:
     keys = _keys(trading, environment)
     configure_logging(SERVICE, settings.log_level, clock)
     async with AsyncExitStack() as resources:
-        pool = await connect_pool(settings.database_url.get_secret_value(), SERVICE, size_max=16)
+        dsn = settings.database_url.get_secret_value()
+        pool = await within_patience("PostgreSQL", lambda: connect_pool(dsn, SERVICE, size_max=16))
         resources.push_async_callback(pool.close)
-        bus = await Bus.connect(settings.nats_url, SERVICE)
+        bus = await within_patience("NATS", lambda: Bus.connect(settings.nats_url, SERVICE))
         resources.push_async_callback(bus.close)
+        journal = Journal(SERVICE, pool, clock)
+        outbox = Outbox(SERVICE, pool, bus, clock)
+        states = PostgresTradingStates(pool, journal, clock)
         venues = {}
         for name, address in addresses.items():
-            venues[name] = await _connect(resources, address, keys[name], clock)
-        await _serve(trading, settings, clock, pool, bus, venues)
+            venues[name] = await _connect(resources, address, keys[name], states, clock)
+        ports = _ports(trading, clock, pool, outbox, journal, states, venues)
+        does = use_cases(ports, trading, settings.rails, clock)
+        checks = {"postgres": postgres_check(pool), "nats": nats_check(bus)}
+        app = create_app(SERVICE, DESCRIPTION, checks, journal)
+        await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does)
 
 
 def _keys(trading: TradingSettings, environment: Mapping[str, str]) -> dict[str, Credentials]:
@@ -69,18 +75,23 @@ def _keys(trading: TradingSettings, environment: Mapping[str, str]) -> dict[str,
     return credentials(trading.live_trading_allowed_exchanges, environment)
 
 
-async def _connect(resources: AsyncExitStack, address: VenueAddress, keys: Credentials, clock: Clock) -> TradingVenue:
+async def _connect(
+    resources: AsyncExitStack, address: VenueAddress, keys: Credentials, states: TradingStates, clock: Clock
+) -> TradingVenue:
     market, account, desk = await connect_trading_venue(address, keys.api_key, keys.api_secret, clock)
     resources.push_async_callback(account.close)
-    return TradingVenue(market, account, desk)
+    return TradingVenue(market, account, GuardedDesk(desk, states))
 
 
-async def _serve(
-    trading: TradingSettings, settings: ExecutorSettings, clock: Clock, pool: Pool, bus: Bus, venues: Venues
-) -> None:
-    journal = Journal(SERVICE, pool, clock)
-    outbox = Outbox(SERVICE, pool, bus, clock)
-    signals = PostgresSignalLedger(pool, outbox, journal, clock, trading.live_trading_mode)
+def _ports(
+    trading: TradingSettings,
+    clock: Clock,
+    pool: Pool,
+    outbox: Outbox,
+    journal: Journal,
+    states: TradingStates,
+    venues: Venues,
+) -> Ports:
     trades = PostgresTradeLedger(
         pool,
         outbox,
@@ -94,25 +105,34 @@ async def _serve(
             trading.live_trading_scale_in_trigger_mult,
         ),
     )
-    runner = OrderRunner(venues, trades, clock)
-    standings = AccountStandings(venues, trading.live_trading_leverage, clock)
-    planner = EntryPlanner(venues, standings, trading, clock)
-    entries = EntryOpener(venues, trades, runner, standings, trading.live_trading_max_concurrent, clock)
-    closing = Closing(venues, trades, runner, entries, trading, clock)
-    recovery = Recovery(trades, entries, closing)
-    router = MessageRouter(
-        SignalOpener(signals, trades, planner, entries, venues, trading, clock),
-        ScaleIn(signals, trades, planner, entries, venues, trading, clock),
-        closing,
+    return Ports(
+        venues=venues,
+        signals=PostgresSignalLedger(pool, outbox, journal, clock, trading.live_trading_mode),
+        trades=trades,
+        bookkeeping=PostgresBookkeeping(pool, outbox, journal, clock),
+        states=states,
+        figures=PostgresRailFigures(pool),
     )
-    bookkeeper = Bookkeeper(venues, PostgresBookkeeping(pool, outbox, journal, clock), clock)
-    checks = {"postgres": postgres_check(pool), "nats": nats_check(bus)}
-    app = create_app(SERVICE, "Signals become hedged trades. The only service that sends orders.", checks, journal)
-    consumers = {
-        subjects.EVENT_STREAM: ["watchlist.event.*"],
+
+
+async def _run(
+    app: FastAPI,
+    settings: ExecutorSettings,
+    bus: Bus,
+    outbox: Outbox,
+    journal: Journal,
+    router: MessageRouter,
+    does: UseCases,
+) -> None:
+    filters = {
+        subjects.EVENT_STREAM: subjects.STREAM_SUBJECTS[subjects.EVENT_STREAM],
         subjects.COMMAND_STREAM: subjects.STREAM_SUBJECTS[subjects.COMMAND_STREAM],
     }
-    await recovery.sweep()
+    consumers = [
+        bus.consume(stream, f"{SERVICE}-{stream.lower()}", wanted, router.handle, journal.quarantine)
+        for stream, wanted in filters.items()
+    ]
+    await does.recovery.sweep()
     await serve(
         app,
         settings.http_host,
@@ -120,11 +140,9 @@ async def _serve(
         [
             outbox.run(),
             every_real(1.0, outbox.sweep, "outbox"),
-            every_real(settings.executor_recovery_sec, recovery.sweep, "recovery"),
-            every_real(settings.executor_bookkeeping_sec, bookkeeper.sweep, "bookkeeping"),
-            *(
-                bus.consume(stream, f"{SERVICE}-{stream.lower()}", filters, router.handle, journal.quarantine)
-                for stream, filters in consumers.items()
-            ),
+            every_real(settings.executor_recovery_sec, does.recovery.sweep, "recovery"),
+            every_real(settings.executor_bookkeeping_sec, does.bookkeeper.sweep, "bookkeeping"),
+            every_real(settings.executor_rails_sec, does.guardian.sweep, "rails"),
+            *consumers,
         ],
     )

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pydantic import Field, SecretStr
 
 from common.runtime.settings import ServiceSettings, SettingsError
+from executor.domain.rails import Rails
 
 
 class ExecutorSettings(ServiceSettings):
@@ -14,6 +16,19 @@ class ExecutorSettings(ServiceSettings):
     http_port: int = Field(4012, ge=1, le=65535)
     executor_recovery_sec: float = Field(2.0, gt=0, le=60)
     executor_bookkeeping_sec: float = Field(1.0, gt=0, le=60)
+    executor_rails_sec: float = Field(5.0, gt=0, le=600)
+    executor_daily_loss_limit_usdt: Decimal = Field(Decimal(0), ge=0)
+    executor_unwinds_per_hour_max: int = Field(3, ge=0)
+    executor_clock_offset_max_sec: float = Field(2.0, ge=0)
+
+    @property
+    def rails(self) -> Rails:
+        """The rails that move trading to reducing."""
+        return Rails(
+            self.executor_daily_loss_limit_usdt,
+            self.executor_unwinds_per_hour_max,
+            self.executor_clock_offset_max_sec,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,14 @@ class ScaleInRequested(Message):
     evidence: dict[str, Any]
 
 
+class TradingStateRequested(Message):
+    """Move trading to `state`: who asks and why."""
+
+    state: Literal["active", "reducing", "halted"]
+    requested_by: str
+    why: str
+
+
 class TradeChanged(Message):
     """A signal or trade reached a new state; `detail` holds what a reader wants to see."""
 

@@ -11,6 +11,7 @@ RETRY_DUE = "signal.retry.due"
 RETRY_ENDED = "signal.retry.ended"
 CLOSE_REQUESTED = "trade.close.requested"
 SCALE_IN_REQUESTED = "trade.scale_in.requested"
+TRADING_STATE_REQUESTED = "trading.state.requested"
 TRADE_CHANGED = "trade.changed"
 
 EVENT_STREAM = "WATCHLIST"
@@ -19,6 +20,6 @@ NEWS_STREAM = "NEWS"
 
 STREAM_SUBJECTS = {
     EVENT_STREAM: ["watchlist.event.*"],
-    COMMAND_STREAM: ["signal.retry.*", "trade.close.requested", "trade.scale_in.requested"],
+    COMMAND_STREAM: ["signal.retry.*", CLOSE_REQUESTED, SCALE_IN_REQUESTED, TRADING_STATE_REQUESTED],
     NEWS_STREAM: [TRADE_CHANGED],
 }

@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StreamConfig
+from nats.js.errors import BadRequestError
 from nats.js.errors import Error as JetStreamError
 from pydantic import ValidationError
 
@@ -85,7 +86,10 @@ class Bus:
                 max_age=7 * 24 * 3600,
                 duplicate_window=600,
             )
-            await self._jetstream.add_stream(config)
+            try:
+                await self._jetstream.add_stream(config)
+            except BadRequestError:  # an earlier version made it with other subjects
+                await self._jetstream.update_stream(config)
 
     async def publish(self, subject: str, body: bytes, message_id: str) -> bool:
         """True once a stream has stored it, False when the bus could not be reached. See `Publisher`."""

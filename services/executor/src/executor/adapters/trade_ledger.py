@@ -31,6 +31,7 @@ LEASE_SECONDS = 15.0
 ONE_AT_A_TIME = 7_211_001
 """Advisory lock of everybody who is about to begin a first entry: the limit of concurrent trades is exact."""
 
+_TRADING_STATE = "SELECT state FROM watchlist.trading_state WHERE id = 1 FOR SHARE"
 _ACTIVE_COUNT = """
 SELECT count(*) FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
 """
@@ -147,6 +148,7 @@ class PostgresTradeLedger:
         self._working.add(trade.id)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
+                await self._refuse_unless_active(connection)
                 if first:
                     begun = await self._begin_trade(connection, trade, plan, concurrent_max)
                 else:
@@ -159,6 +161,12 @@ class PostgresTradeLedger:
             if error.constraint_name != "live_trade_signal_one_active":
                 raise
             raise EntryRefused(Refusal("active_trade_exists", True, {"symbol": trade.symbol})) from error
+
+    async def _refuse_unless_active(self, connection: Connection) -> None:
+        """A change of the trading state waits for this commit, or this entry sees it."""
+        state = await connection.fetchval(_TRADING_STATE)
+        if state != "active":
+            raise EntryRefused(Refusal("trading_halted", True, {"trading_state": state}))
 
     async def _begin_trade(self, connection: Connection, trade: Trade, plan: EntryPlan, concurrent_max: int) -> Trade:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", ONE_AT_A_TIME)
@@ -274,6 +282,7 @@ class PostgresTradeLedger:
                 "quantity": fill.quantity,
                 "notional_usdt": fill.notional_usdt,
                 "entry_spread_pct": fill.pct,
+                "next_trigger_spread_pct": payload["scale_in"]["next_trigger_spread_pct"],
                 "residual": residual,
             }
             decision = "opened" if len(filled.filled_entries) == 1 else "scaled_in"

@@ -16,9 +16,10 @@ from common.runtime.settings import TradingSettings
 from common.venues.errors import VenueError
 from executor.application.entries import EntryOpener
 from executor.application.orders import OrderRunner
-from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger, Venues
+from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger, TradingStates, Venues
 from executor.domain.records import WHOLE_TRADE, NewOrder, TradeBook, new_order
 from executor.domain.trade_machine import TradeStatus
+from executor.domain.trading_state import Authority, may_send
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,11 @@ class _Remainder:
     tradable: Decimal
 
 
+def authority_of(requested_by: str) -> Authority:
+    """The gateway signs an operator's wishes with `operator:<who>`."""
+    return Authority.OPERATOR if requested_by.startswith("operator:") else Authority.STRATEGY
+
+
 class Closing:
     """Closes trades."""
 
@@ -49,6 +55,7 @@ class Closing:
         ledger: TradeLedger,
         runner: OrderRunner,
         opener: EntryOpener,
+        states: TradingStates,
         settings: TradingSettings,
         clock: Clock,
     ) -> None:
@@ -56,6 +63,7 @@ class Closing:
         self._ledger = ledger
         self._runner = runner
         self._opener = opener
+        self._states = states
         self._cooldown = timedelta(seconds=settings.live_trading_close_retry_cooldown_sec)
         self._clock = clock
 
@@ -67,7 +75,7 @@ class Closing:
             if book.trade.status is TradeStatus.OPEN:
                 book = await self._ledger.begin_close(await self._at_rest(book), request)
             if book.trade.status is TradeStatus.CLOSING:
-                await self.work(book)
+                await self.work(book, authority_of(request.requested_by))
         except StaleTradeError:
             log.info("close.outdated", signal_id=request.signal_id)
         finally:
@@ -90,8 +98,11 @@ class Closing:
         times = [order.intended_at for order in book.orders if order.purpose is Purpose.CLOSE]
         return bool(book.unresolved_orders) or not times or self._clock.now() - max(times) >= self._cooldown
 
-    async def work(self, book: TradeBook) -> None:
-        """Closes what remains, two rounds at the most."""
+    async def work(self, book: TradeBook, authority: Authority) -> None:
+        """Closes what remains, two rounds at the most; while halted only for an operator."""
+        if not may_send(await self._states.current(), Purpose.CLOSE, authority):
+            log.warning("close.halted", signal_id=book.trade.id)
+            return
         for _ in range(ROUNDS_AT_ONCE):
             book = await self._runner.resolve(book)
             remainders = await self._remainders(book)
@@ -100,7 +111,7 @@ class Closing:
                 break
             book = await self._ledger.add_orders(book, orders)
             intents = book.orders_named(order.client_order_id for order in orders)
-            await self._runner.send(intents, self._clock.monotonic())
+            await self._runner.send(intents, self._clock.monotonic(), authority)
             book = await self._runner.resolve(await self._ledger.book(book.trade.id))
         await self._finish_if_flat(book)
 

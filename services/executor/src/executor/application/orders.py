@@ -17,6 +17,7 @@ from common.venues.ports import OrderIntent, OrderReport, OrderState
 from executor.application.ports import Outcome, TradeLedger, Venues
 from executor.domain.order_machine import OrderStatus
 from executor.domain.records import Order, TradeBook
+from executor.domain.trading_state import Authority
 
 log = structlog.get_logger(__name__)
 
@@ -53,22 +54,24 @@ class OrderRunner:
         self._ledger = ledger
         self._clock = clock
 
-    async def send(self, orders: Sequence[Order], committed_at_seconds: float) -> None:
+    async def send(
+        self, orders: Sequence[Order], committed_at_seconds: float, authority: Authority = Authority.STRATEGY
+    ) -> None:
         """Sends all at the same time and stores each outcome as it comes.
 
         `committed_at_seconds` is the monotonic moment at which the intents were committed.
         """
-        await asyncio.gather(*(self._send_one(order, committed_at_seconds) for order in orders))
+        await asyncio.gather(*(self._send_one(order, committed_at_seconds, authority) for order in orders))
 
-    async def _send_one(self, order: Order, committed_at_seconds: float) -> None:
-        outcome = await self._attempt(order, committed_at_seconds)
+    async def _send_one(self, order: Order, committed_at_seconds: float, authority: Authority) -> None:
+        outcome = await self._attempt(order, committed_at_seconds, authority)
         if outcome.error is not None:
             log.warning(
                 "order.outcome", client_order_id=order.client_order_id, status=outcome.status, error=outcome.error
             )
         await self._ledger.record_outcome(order, outcome)
 
-    async def _attempt(self, order: Order, committed_at_seconds: float) -> Outcome:
+    async def _attempt(self, order: Order, committed_at_seconds: float, authority: Authority) -> Outcome:
         age = self._clock.monotonic() - committed_at_seconds
         if age > SEND_WITHIN_SECONDS:
             return Outcome(OrderStatus.NOT_SENT, error=f"the intent was {age:.1f} s old when its turn came")
@@ -82,7 +85,7 @@ class OrderRunner:
             reference_price=order.reference_price,
         )
         try:
-            report = await self._venues[order.venue].desk.send(intent)
+            report = await self._venues[order.venue].desk.send(intent, order.purpose, authority)
         except OrderRejected as error:
             return Outcome(OrderStatus.REJECTED, error=str(error))
         except OrderNotSent as error:

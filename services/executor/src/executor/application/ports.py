@@ -6,14 +6,25 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from common.domain.identifiers import Leg
+from common.domain.identifiers import Leg, Purpose
 from common.messages.contracts import CloseRequested, WatchlistEvent
-from common.venues.ports import Account, Fill, FundingPayment, MarketData, OrderDesk
+from common.venues.ports import Account, Fill, FundingPayment, MarketData, OrderIntent, OrderReport
 from executor.domain.gate import Standing
 from executor.domain.order_machine import OrderStatus
 from executor.domain.pair import EntryFill
 from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook
 from executor.domain.refusal import Refusal
+from executor.domain.trading_state import Authority, TradingState
+
+
+class Desk(Protocol):
+    """An order desk that knows on whose behalf, and for what, an order goes out."""
+
+    async def send(self, intent: OrderIntent, purpose: Purpose, authority: Authority) -> OrderReport:
+        """See `OrderDesk.send`; raises OrderNotSent where the trading state forbids it."""
+        ...
+
+    async def cancel(self, symbol: str, client_order_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +33,7 @@ class TradingVenue:
 
     market: MarketData
     account: Account
-    desk: OrderDesk
+    desk: Desk
 
 
 Venues = Mapping[str, TradingVenue]
@@ -175,4 +186,24 @@ class Bookkeeping(Protocol):
 
     async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
         """Stores what a venue holds of each symbol, unless a later reading is there."""
+        ...
+
+
+class TradingStates(Protocol):
+    """The stored trading state."""
+
+    async def current(self) -> TradingState:
+        """Raises OrderNotSent where it cannot be read."""
+        ...
+
+    async def change(self, state: TradingState, reason: str, changed_by: str, evidence: dict[str, Any]) -> bool:
+        """Stores and audits a new state; False when it was that already."""
+        ...
+
+
+class RailFigures(Protocol):
+    """What the rails are held against."""
+
+    async def read(self, now: datetime) -> tuple[Decimal, int]:
+        """Net P&L in USDT of the trades finalised within a day, and entries unwound within an hour."""
         ...

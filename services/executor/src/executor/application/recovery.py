@@ -9,6 +9,7 @@ from executor.application.closing import Closing
 from executor.application.entries import EntryOpener
 from executor.application.ports import StaleTradeError, TradeLedger
 from executor.domain.trade_machine import TradeStatus
+from executor.domain.trading_state import Authority
 
 log = structlog.get_logger(__name__)
 
@@ -40,4 +41,4 @@ class Recovery:
             await self._opener.settle(book)
         elif book.trade.status is TradeStatus.CLOSING and self._closing.is_due(book):
             log.info("recovery.closing", signal_id=signal_id)
-            await self._closing.work(book)
+            await self._closing.work(book, Authority.STRATEGY)

@@ -1,0 +1,61 @@
+"""The trading state and the figures of the rails in Postgres."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.persistence.database import DATABASE_AWAY, Pool
+from common.persistence.journal import Journal
+from common.runtime.clock import Clock
+from common.venues.errors import OrderNotSent
+from executor.domain.trading_state import TradingState
+
+_CURRENT = "SELECT state FROM watchlist.trading_state WHERE id = 1"
+_CHANGE = """
+UPDATE watchlist.trading_state SET state = $1, reason = $2, changed_by = $3, changed_at = $4
+WHERE id = 1 AND state <> $1 RETURNING state
+"""
+_DAY_NET_PNL = """
+SELECT coalesce(sum(net_pnl_usdt), 0) FROM watchlist.live_trade_signal WHERE finalised_at >= $1
+"""
+_UNWOUND_ENTRIES = """
+SELECT count(DISTINCT (signal_id, entry)) FROM watchlist.live_trade_order WHERE purpose = 'unwind' AND intended_at >= $1
+"""
+
+
+class PostgresTradingStates:
+    """See `executor.application.ports.TradingStates`."""
+
+    def __init__(self, pool: Pool, journal: Journal, clock: Clock) -> None:
+        self._pool = pool
+        self._journal = journal
+        self._clock = clock
+
+    async def current(self) -> TradingState:
+        try:
+            return TradingState(await self._pool.fetchval(_CURRENT))
+        except DATABASE_AWAY as error:
+            raise OrderNotSent("every venue", f"the trading state is not known: {error!r}") from error
+
+    async def change(self, state: TradingState, reason: str, changed_by: str, evidence: dict[str, Any]) -> bool:
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = self._clock.now()
+            changed = await connection.fetchval(_CHANGE, state.value, reason, changed_by, now)
+            if changed is None:
+                return False
+            detail = {"state": state, "reason": reason, "changed_by": changed_by, **evidence}
+            await self._journal.decided("trading_state_changed", detail, connection=connection)
+        await self._journal.failed("trading_state_changed", f"trading is {state}: {reason}", detail)
+        return True
+
+
+class PostgresRailFigures:
+    """See `executor.application.ports.RailFigures`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def read(self, now: datetime) -> tuple[Decimal, int]:
+        pnl = await self._pool.fetchval(_DAY_NET_PNL, now - timedelta(days=1))
+        unwinds = await self._pool.fetchval(_UNWOUND_ENTRIES, now - timedelta(hours=1))
+        return pnl, unwinds

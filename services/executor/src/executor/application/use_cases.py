@@ -1,0 +1,67 @@
+"""The executor's use cases, put together over its ports: the same for the service, the tests and the simulation."""
+
+from dataclasses import dataclass
+
+from common.runtime.clock import Clock
+from common.runtime.settings import TradingSettings
+from executor.application.bookkeeping import Bookkeeper
+from executor.application.closing import Closing
+from executor.application.entries import EntryOpener
+from executor.application.guardian import Guardian
+from executor.application.opening import SignalOpener
+from executor.application.orders import OrderRunner
+from executor.application.planning import EntryPlanner
+from executor.application.ports import (
+    Bookkeeping,
+    RailFigures,
+    SignalLedger,
+    TradeLedger,
+    TradingStates,
+    Venues,
+)
+from executor.application.recovery import Recovery
+from executor.application.scale_in import ScaleIn
+from executor.application.standings import AccountStandings
+from executor.domain.rails import Rails
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside."""
+
+    venues: Venues
+    signals: SignalLedger
+    trades: TradeLedger
+    bookkeeping: Bookkeeping
+    states: TradingStates
+    figures: RailFigures
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """Everything that the executor does."""
+
+    opener: SignalOpener
+    scale_in: ScaleIn
+    closing: Closing
+    recovery: Recovery
+    bookkeeper: Bookkeeper
+    guardian: Guardian
+
+
+def use_cases(ports: Ports, settings: TradingSettings, rails: Rails, clock: Clock) -> UseCases:
+    """One executor over these ports."""
+    venues, signals, trades, states = ports.venues, ports.signals, ports.trades, ports.states
+    runner = OrderRunner(venues, trades, clock)
+    standings = AccountStandings(venues, settings.live_trading_leverage, clock)
+    planner = EntryPlanner(venues, standings, settings, clock)
+    entries = EntryOpener(venues, trades, runner, standings, settings.live_trading_max_concurrent, clock)
+    closing = Closing(venues, trades, runner, entries, states, settings, clock)
+    return UseCases(
+        opener=SignalOpener(signals, trades, planner, entries, venues, settings, clock),
+        scale_in=ScaleIn(signals, trades, planner, entries, venues, settings, clock),
+        closing=closing,
+        recovery=Recovery(trades, entries, closing),
+        bookkeeper=Bookkeeper(venues, ports.bookkeeping, clock),
+        guardian=Guardian(venues, states, ports.figures, rails, clock),
+    )

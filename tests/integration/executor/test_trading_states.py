@@ -1,0 +1,125 @@
+"""The trading state where it counts: at the desk, at the commit of an intent, and moved by the rails."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from common.messages.contracts import CloseRequested
+from common.venues.errors import OrderRejected
+from executor.domain.rails import Rails
+from executor.domain.trading_state import TradingState
+from support.embedded_stack import Database
+from support.executor_desk import ExecutorDesk, event, executor_desk, gap
+
+
+@pytest.fixture
+async def desk(database: Database) -> AsyncIterator[ExecutorDesk]:
+    async with executor_desk(database) as made:
+        yield made
+
+
+async def set_state(desk: ExecutorDesk, state: TradingState) -> None:
+    await desk.states.change(state, "test", "test", {})
+
+
+@pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])
+async def test_nothing_opens_unless_active(desk: ExecutorDesk, state: TradingState) -> None:
+    await set_state(desk, state)
+    await desk.opener.handle_event(event())
+    row = await desk.signal(event())
+    assert (row["status"], row["reason"]) == ("skipped", "trading_halted")
+    assert not any(venue.sent for venue in desk.venues.values())
+
+
+async def test_a_halt_between_decision_and_commit_stops_the_entry(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = desk.signals.standing
+
+    async def halting(symbol: str) -> object:
+        standing = await original(symbol)
+        await set_state(desk, TradingState.HALTED)
+        return standing
+
+    monkeypatch.setattr(desk.signals, "standing", halting)
+    await desk.opener.handle_event(event())
+    assert (await desk.signal(event()))["reason"] == "trading_halted"
+    assert not any(venue.sent for venue in desk.venues.values())
+
+
+async def test_a_halt_between_commit_and_send_is_stopped_at_the_desk_itself(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = desk.trades.begin_entry
+
+    async def begin(*arguments: object) -> object:
+        book = await original(*arguments)  # type: ignore[arg-type]  # passed through as they came
+        await set_state(desk, TradingState.HALTED)
+        return book
+
+    monkeypatch.setattr(desk.trades, "begin_entry", begin)
+    await desk.opener.handle_event(event())
+    assert (await desk.signal(event()))["status"] == "failed"
+    assert {order.status for order in (await desk.book(event())).orders} == {"not_sent"}
+    assert not any(venue.sent for venue in desk.venues.values())
+
+
+async def test_while_reducing_trades_are_closed(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await set_state(desk, TradingState.REDUCING)
+    assert (await desk.close(book)).trade.status == "closed"
+
+
+async def test_while_halted_only_an_operator_closes(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await set_state(desk, TradingState.HALTED)
+    assert (await desk.close(book)).trade.status == "closing"
+    assert [len(venue.sent) for venue in desk.venues.values()] == [1, 1]
+    wish = CloseRequested(signal_id=book.trade.id, reason="operator", requested_by="operator:anna", evidence={})
+    await desk.closing.handle(wish)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
+
+
+async def test_a_stray_leg_is_unwound_even_while_halted(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+    original = desk.trades.record_outcome
+
+    async def record(*arguments: object) -> None:
+        await original(*arguments)  # type: ignore[arg-type]  # passed through as they came
+        await set_state(desk, TradingState.HALTED)
+
+    monkeypatch.setattr(desk.trades, "record_outcome", record)
+    await desk.opener.handle_event(event())
+    assert desk.venues["bybit"].ledger.account.position("SOL").quantity == 0
+    assert (await desk.signal(event()))["status"] == "failed"
+
+
+async def test_repeated_unwinds_move_trading_to_reducing_and_it_is_audited(database: Database) -> None:
+    async with executor_desk(database) as made:
+        desk = ExecutorDesk(made.pool, made.clock, made.venues, rails=Rails(Decimal(0), 2, 0.0))
+        for number in (1, 2):
+            gap(desk.venues, "188", "191")
+            desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+            await desk.opener.handle_event(event(number))
+            await desk.guardian.sweep()
+            expected = TradingState.ACTIVE if number == 1 else TradingState.REDUCING
+            assert await desk.states.current() is expected
+        reason = await desk.pool.fetchval("SELECT reason FROM watchlist.trading_state")
+        audited = await desk.pool.fetchval(
+            "SELECT evidence FROM watchlist.audit WHERE decision = 'trading_state_changed'"
+        )
+        assert reason == "repeated_unwinds"
+        assert audited["unwinds"] == 2
+
+
+async def test_a_day_of_losses_moves_trading_to_reducing(database: Database) -> None:
+    async with executor_desk(database) as made:
+        desk = ExecutorDesk(made.pool, made.clock, made.venues, rails=Rails(Decimal(1), 0, 0.0))
+        book = await desk.open_trade(event())
+        gap(desk.venues, "188", "191.3")
+        await desk.close(book)
+        desk.clock.forward(minutes=1)
+        await desk.bookkeeper.sweep()
+        await desk.guardian.sweep()
+        assert await desk.states.current() is TradingState.REDUCING
