@@ -6,6 +6,7 @@ without any stream, and its streams are deleted after it.
 
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -48,16 +49,22 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         yield stack
 
 
+@asynccontextmanager
+async def fresh_database(server: LocalStack) -> AsyncIterator[Database]:
+    """A migrated database, dropped at the end with whatever is still connected."""
+    name = f"test_{next(_names)}"
+    await _execute(server, f"CREATE DATABASE {name} TEMPLATE tandem STRATEGY file_copy")
+    try:
+        yield Database(server.cluster.dsn(name), {service: server.service_dsn(service, name) for service in SERVICES})
+    finally:
+        await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def database(postgres_server: LocalStack) -> AsyncIterator[Database]:
-    """A migrated database for one test, dropped after it with whatever is still connected."""
-    name = f"test_{next(_names)}"
-    await _execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE tandem STRATEGY file_copy")
-    yield Database(
-        postgres_server.cluster.dsn(name),
-        {service: postgres_server.service_dsn(service, name) for service in SERVICES},
-    )
-    await _execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    """A migrated database for one test."""
+    async with fresh_database(postgres_server) as fresh:
+        yield fresh
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -71,7 +78,12 @@ async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 async def nats_url(nats_server: LocalStack) -> AsyncIterator[str]:
     """The address of NATS with JetStream; streams and buckets of the test are deleted after it."""
     yield nats_server.nats_url
-    connection = await nats.connect(nats_server.nats_url)
+    await delete_streams(nats_server)
+
+
+async def delete_streams(server: LocalStack) -> None:
+    """Leaves a NATS without any stream."""
+    connection = await nats.connect(server.nats_url)
     jetstream = connection.jetstream()
     for stream in await jetstream.streams_info():
         assert stream.config.name is not None

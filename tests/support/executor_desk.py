@@ -14,6 +14,7 @@ from common.messaging.outbox import Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
 from common.runtime.settings import TradingSettings, load
+from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
 from executor.adapters.signal_ledger import PostgresSignalLedger
 from executor.adapters.trade_ledger import PostgresTradeLedger
@@ -100,14 +101,17 @@ class ExecutorDesk:
         )
         self.states = PostgresTradingStates(self.pool, journal, self.clock)
         reached = {
-            name: TradingVenue(venue, venue, GuardedDesk(venue, self.states)) for name, venue in self.venues.items()
+            name: TradingVenue(venue, venue, GuardedDesk(venue, self.states, self.clock))
+            for name, venue in self.venues.items()
         }
         self.bookkeeping = PostgresBookkeeping(self.pool, outbox, journal, self.clock)
         figures = PostgresRailFigures(self.pool)
-        ports = Ports(reached, self.signals, self.trades, self.bookkeeping, self.states, figures)
-        does = use_cases(ports, trading, self.rails, self.clock)
+        alarms = JournalAlarms(journal, self.clock)
+        ports = Ports(reached, self.signals, self.trades, self.bookkeeping, self.states, figures, alarms)
+        does = use_cases(ports, trading, self.rails, Decimal(5), self.clock)
         self.opener, self.scale_in, self.closing = does.opener, does.scale_in, does.closing
         self.recovery, self.bookkeeper, self.guardian = does.recovery, does.bookkeeper, does.guardian
+        self.reconciler = does.reconciler
 
     async def signal(self, event: WatchlistEvent) -> Any:
         """The row of the event's signal."""

@@ -1,17 +1,16 @@
 """A recorded market played through the domain code that the services run: no database, no network, no clock.
 
 Time is the time of the bars. At each one, in this order: funding settles on what is held; signal-ingest looks at all
-pairs, judges, predicts and merges; the executor tries to open what is new and what is due again; position-monitor values
-every open trade and decides; the executor does what was decided.
+pairs, judges, predicts and merges; the executor tries to open what is new and what is due again; position-monitor
+values every open trade and decides; the executor does what was decided.
 
 What is assumed beyond `recorded_market`: a book stands still between two bars, so a confirmation by further samples
 would only repeat the first one and is left out; both legs fill at their swept prices; funding is paid on the close of
 the settlement's own bar; the balance of a venue is always all there.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -27,7 +26,7 @@ from executor.domain.gate import Candidate, Standing, refuse, refuse_by_funding
 from executor.domain.pair import entry_fill
 from executor.domain.preflight import LegReadiness, refuse_leg
 from executor.domain.refusal import Refusal
-from executor.domain.settlement_sum import BookedFill, FinalAccount, final_account
+from executor.domain.settlement_sum import BookedFill
 from position_monitor.domain.exits import Action, Position, Verdict, decide
 from position_monitor.domain.market import Market, Quote, look
 from position_monitor.domain.settlements import funding_received_usdt
@@ -35,74 +34,10 @@ from position_monitor.domain.trade import FilledEntry, FundingReceived, Trade
 from position_monitor.settings import exit_rules
 from signal_ingest.domain.watchlist_event import WatchlistEvent
 from support.recorded_market import READ_AT_SECONDS, Moment, RecordedMarket
+from support.replayed_trades import Replay, ReplayedEntry, ReplayedSignal, ReplayedTrade
 from support.replayed_watchlist import ReplayedWatchlist
 
 ZERO = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayedEntry:
-    """One entry: its figures as filled, and the prediction that it was opened on."""
-
-    at: datetime
-    quantity: Decimal
-    long_price: Decimal
-    short_price: Decimal
-    spread_pct: float
-    pnl_hat: float
-    win_prob: float
-
-
-@dataclass
-class ReplayedTrade:
-    """One trade from its first entry on; `verdicts` counts what position-monitor said of it."""
-
-    trade: Trade
-    entries: list[ReplayedEntry] = field(default_factory=list)
-    booked: list[BookedFill] = field(default_factory=list)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    scale_in_refusals: Counter[str] = field(default_factory=Counter)
-    worst_pnl_spread: float = 0.0
-    closed_at: datetime | None = None
-    exit_spread_pct: float | None = None
-    closing_verdict: Verdict | None = None
-
-    @property
-    def is_open(self) -> bool:
-        return self.closed_at is None
-
-    @property
-    def account(self) -> FinalAccount:
-        """What the trade made, in USDT; of an open one what was spent so far."""
-        account = final_account(self.booked, (paid.amount_usdt for paid in self.trade.funding))
-        assert account is not None, "every fee of a replay is known"
-        return account
-
-
-@dataclass
-class ReplayedSignal:
-    """One event's signal that is not, or not yet, a trade."""
-
-    event_id: int
-    symbol: str
-    long_venue: str
-    short_venue: str
-    first_attempt_at: datetime
-    status: str = "new"
-    reason: str | None = None
-    attempts: int = 0
-    next_attempt_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """Everything that happened."""
-
-    moments: int
-    verdicts: Counter[str]
-    events: int
-    signals: list[ReplayedSignal]
-    trades: list[ReplayedTrade]
 
 
 class MarketReplay:
@@ -135,9 +70,7 @@ class MarketReplay:
             for running in self._open_trades():
                 self._monitor(running, moment)
             before = moment.at
-        return Replay(
-            len(moments), self._watchlist.verdicts, len(self._watchlist.events), self._signals, self._trades
-        )
+        return Replay(len(moments), self._watchlist.verdicts, len(self._watchlist.events), self._signals, self._trades)
 
     def _open_trades(self) -> list[ReplayedTrade]:
         return [running for running in self._trades if running.is_open]
@@ -290,7 +223,7 @@ class MarketReplay:
         prices = {Leg.LONG: sweep.long_buy.price, Leg.SHORT: sweep.short_sell.price}
         for leg in Leg:
             self._book_fill(running, leg, Purpose.OPEN, sweep.quantity, prices[leg])
-        fill = entry_fill(sweep.quantity, prices[Leg.LONG], prices[Leg.SHORT])
+        fill = entry_fill(sweep.quantity, prices[Leg.LONG], prices[Leg.SHORT], sweep.pct)
         entries = running.trade.entries
         filled = FilledEntry(len(entries) + 1, fill.notional_usdt, fill.metric, fill.pct, moment.at)
         running.trade = replace(running.trade, entries=(*entries, filled), last_order_at=moment.at)

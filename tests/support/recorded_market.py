@@ -1,9 +1,9 @@
 """Recorded markets for replays: closes, funding, and the books that are assumed around the closes.
 
-The recordings lie beside the checkout (`../shared/data/market`) and are closes of bars, not quotes. A bar that opens at
-21:35 says its close at 21:40, and nothing is known between two closes. A venue shows the rate of its next settlement all
-the time before it; its interval is the distance between the settlements on both sides of now. What is not in the file is
-unknown, never zero.
+The recordings lie beside the checkout (`../shared/data/market`) and are closes of bars, not quotes. A bar that opens
+at 21:35 says its close at 21:40, and nothing is known between two closes. A venue shows the rate of its next settlement
+all the time before it; the interval is the distance between the settlements on both sides of now. What is not in the
+file is unknown, never zero.
 """
 
 import csv
@@ -17,6 +17,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -170,12 +171,20 @@ class RecordedMarket:
 
 
 def load_case(name: str) -> ReplayCase:
-    """The case of that name.
+    """The case of that name; one that names a `base` says only what differs from it.
 
     Raises:
         pydantic.ValidationError: naming the field.
     """
-    return ReplayCase.model_validate(tomllib.loads((CASES / f"{name}.toml").read_text()))
+    return ReplayCase.model_validate(_read_case(name))
+
+
+def _read_case(name: str) -> dict[str, Any]:
+    given = tomllib.loads((CASES / f"{name}.toml").read_text())
+    if "base" not in given:
+        return given
+    base = _read_case(given.pop("base"))
+    return {**base, **given, "settings": {**base["settings"], **given["settings"]}}
 
 
 @cache

@@ -1,5 +1,6 @@
 """Simulated venues inside the test's own process: a small market that stands still until the test moves it."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ NOON = datetime(2025, 10, 10, 12, 0, tzinfo=UTC)
 
 @dataclass
 class HandClock:
-    """Market time that the test sets."""
+    """Market time that the test sets, real seconds of the machine."""
 
     moment: datetime = NOON
 
     def now(self) -> datetime:
         return self.moment
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 def instrument_table(**changes: Any) -> dict[str, Any]:
@@ -73,10 +77,13 @@ class RunningVenue:
 
 @asynccontextmanager
 async def running_venue(
-    protocol: str, around: Callable[[ASGIApp], ASGIApp] = lambda app: app, **changes: Any
+    protocol: str,
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    clock: HandClock | None = None,
+    **changes: Any,
 ) -> AsyncIterator[RunningVenue]:
     """Serves a venue on an ephemeral port of this process's event loop; `around` wraps its HTTP application."""
-    clock = HandClock()
+    clock = clock or HandClock()
     venue, dialect = open_test_venue(protocol, clock, **changes)
     server = build_server(around(build_app(venue, dialect)), port=0)
     server.config.load()

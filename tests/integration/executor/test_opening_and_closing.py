@@ -146,7 +146,7 @@ async def test_a_position_that_tandem_did_not_open_fails_the_preflight_and_is_le
     await desk.venues["bybit"].send(foreign_order("bybit"))
     await desk.opener.handle_event(event())
     row = await desk.signal(event())
-    assert (row["status"], row["reason"], row["next_attempt_at"]) == ("skipped", "preflight_failed", None)
+    assert (row["status"], row["reason"]) == ("skipped", "preflight_failed")
     assert (row["reason_evidence"]["leg"], row["reason_evidence"]["limit"]) == ("long", "position")
     assert held(desk) == {"bybit": Decimal(1), "binance": 0}
 
@@ -174,7 +174,7 @@ async def test_an_unknown_outcome_that_took_effect_is_found_and_never_sent_again
 async def test_an_unknown_outcome_that_did_not_is_given_up_only_after_its_time_and_unwound(
     desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orders, "UNKNOWN_TO_VENUE_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(orders, "SENT_IS_REFUSED_AFTER_SECONDS", 0.2)
     desk.venues["binance"].fail_next_send(OrderOutcomeUnknown("binance", "timeout"), after_acceptance=False)
     await desk.opener.handle_event(event())
     assert (await desk.signal(event()))["status"] == "failed"
@@ -207,14 +207,14 @@ async def test_a_failed_closing_leg_is_tried_again_at_once(desk: ExecutorDesk) -
 
 async def test_a_leg_that_keeps_failing_is_left_for_the_cooldown_and_then_closed(desk: ExecutorDesk) -> None:
     book = await desk.open_trade(event())
-    for _ in range(2):
+    for _ in range(3):
         desk.venues["bybit"].fail_next_send(OrderRejected("bybit", "no"))
     book = await desk.close(book)
     assert book.trade.status == "closing"
-    await desk.recovery.sweep()
-    assert len(desk.venues["bybit"].sent) == 3, "the cooldown is not over"
+    await desk.recovery.settle_all()
+    assert len(desk.venues["bybit"].sent) == 4, "the cooldown is not over"
     desk.clock.forward(seconds=120)
-    await desk.recovery.sweep()
+    await desk.recovery.settle_all()
     assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
     assert held(desk) == {"bybit": 0, "binance": 0}
 
@@ -248,7 +248,7 @@ async def test_a_restart_settles_what_an_earlier_process_left_between_send_and_s
     async with executor_desk(database) as later:
         later.venues = desk.venues
         later.__post_init__()
-        await later.recovery.sweep()
+        await later.recovery.settle_all()
         assert (await later.trades.book(book.trade.id)).trade.status == "open"
     assert [len(venue.sent) for venue in desk.venues.values()] == [1, 1]
 

@@ -74,7 +74,7 @@ async def test_while_reducing_trades_are_closed(desk: ExecutorDesk) -> None:
 async def test_while_halted_only_an_operator_closes(desk: ExecutorDesk) -> None:
     book = await desk.open_trade(event())
     await set_state(desk, TradingState.HALTED)
-    assert (await desk.close(book)).trade.status == "closing"
+    assert (await desk.close(book)).trade.status == "open"
     assert [len(venue.sent) for venue in desk.venues.values()] == [1, 1]
     wish = CloseRequested(signal_id=book.trade.id, reason="operator", requested_by="operator:anna", evidence={})
     await desk.closing.handle(wish)

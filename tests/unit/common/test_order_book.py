@@ -45,6 +45,25 @@ def test_a_sweep_equals_a_plain_walk(side: BookSide, share: Decimal) -> None:
     assert float(side.sweep_quantity(quantity).price) == pytest.approx(float(plain_sweep(side, quantity)), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("quantity", "taken"),
+    [("0.5", [(100, "0.5")]), ("1", [(100, "1")]), ("4", [(100, "1"), (101, "2"), (103, "1")])],
+)
+def test_a_sweep_knows_what_each_level_gave(quantity: str, taken: list[tuple[int, str]]) -> None:
+    expected = tuple((Decimal(price), Decimal(size)) for price, size in taken)
+    assert THREE.sweep_quantity(Decimal(quantity)).taken() == expected
+
+
+@given(ASKS, st.decimals("0.01", "1", places=4))
+def test_what_the_levels_gave_adds_up_to_the_sweep(side: BookSide, share: Decimal) -> None:
+    quantity = sum((size for _, size in side.levels), Decimal(0)) * share
+    assume(quantity > 0)
+    sweep = side.sweep_quantity(quantity)
+    assert sum(size for _, size in sweep.taken()) == sweep.quantity
+    assert sum(price * size for price, size in sweep.taken()) == sweep.notional
+    assert len(sweep.taken()) == sweep.levels
+
+
 @given(ASKS, st.decimals("0.01", "0.99", places=2))
 def test_the_sweep_of_the_whole_is_never_better_than_of_a_part(side: BookSide, share: Decimal) -> None:
     whole = sum((size for _, size in side.levels), Decimal(0))

@@ -45,6 +45,16 @@ def test_both_legs_are_swept_for_one_base_quantity_from_the_short_price() -> Non
     assert sweep.pct == pytest.approx(192.0 / 188.0 - 1)
 
 
+def test_the_execution_is_kept_down_to_the_levels_that_it_takes() -> None:
+    deep = OrderBook("binance", "SOL", book_side([(f"{192 - n}", "0.1") for n in range(60)]), DEAR.book.asks, 10.0)
+    sweep: Any = sweep_direction(CHEAP, replace(DEAR, book=deep), replace(RULES, per_leg_usdt=Decimal(500)))
+    execution = sweep.as_execution()
+    assert execution["long_buy"]["taken"] == ((Decimal("188.0"), sweep.quantity),)
+    assert execution["short_sell"]["taken"][:2] == ((Decimal(192), Decimal("0.1")), (Decimal(191), Decimal("0.1")))
+    assert execution["short_sell"]["levels"] == 28
+    assert len(execution["short_sell"]["taken"]) == 20
+
+
 def test_the_coarser_lot_step_of_the_two_venues_decides() -> None:
     sweep: Any = sweep_direction(venue("bybit", "187.9", "188", step="0.5"), DEAR, RULES)
     assert sweep.quantity == Decimal(5)

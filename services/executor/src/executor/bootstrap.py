@@ -3,25 +3,26 @@
 import os
 import secrets
 import socket
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 
 from fastapi import FastAPI
 
 from common.messages import subjects
 from common.messaging.bus import Bus
-from common.messaging.outbox import Outbox
+from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock, clock_from_environment
-from common.runtime.health import nats_check, postgres_check
+from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import SettingsError, TradingSettings, load
 from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, simulated, venue_addresses
 from common.venues.ccxt.trading import connect_trading_venue
+from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
 from executor.adapters.signal_ledger import PostgresSignalLedger
 from executor.adapters.trade_ledger import PostgresTradeLedger
@@ -34,6 +35,19 @@ from executor.entrypoints.messages import MessageRouter
 from executor.settings import Credentials, ExecutorSettings, credentials
 
 SERVICE = "executor"
+_VENUES_IN_USE = """
+SELECT unnest(ARRAY[long_venue, short_venue]) AS venue FROM watchlist.live_trade_signal
+WHERE status IN ('opening', 'open', 'closing') OR (status IN ('closed', 'failed') AND finalised_at IS NULL)
+"""
+CONSUMERS = (
+    ("events", subjects.EVENT_STREAM, [subjects.ALL_EVENTS], 16),
+    ("closes", subjects.COMMAND_STREAM, [subjects.CLOSE_REQUESTED], 16),
+    ("scale-ins", subjects.COMMAND_STREAM, [subjects.SCALE_IN_REQUESTED], 8),
+    ("retries", subjects.COMMAND_STREAM, [subjects.ALL_RETRIES], 16),
+    ("trading-state", subjects.OPERATOR_STREAM, [subjects.TRADING_STATE_REQUESTED], 1),
+)
+"""Name, stream, subjects and slots of each consumer: no kind of work waits behind another kind, so a close waits
+neither for a round of retries nor for entries, and the trading state changes in the order in which it was asked to."""
 DESCRIPTION = "Signals become hedged trades. The only service that sends orders."
 
 
@@ -43,36 +57,41 @@ async def main() -> None:
     clock = clock_from_environment(environment)
     trading = load(TradingSettings, environment)
     settings = load(ExecutorSettings, environment)
-    addresses = venue_addresses(trading.live_trading_allowed_exchanges, environment)
-    refuse_replay_on_real_venues(clock, simulated(addresses))
-    keys = _keys(trading, environment)
+    _refuse_paper(trading)
+    credentials(trading.live_trading_allowed_exchanges, environment)  # missing keys are said before anything is reached
     configure_logging(SERVICE, settings.log_level, clock)
     async with AsyncExitStack() as resources:
         dsn = settings.database_url.get_secret_value()
         pool = await within_patience("PostgreSQL", lambda: connect_pool(dsn, SERVICE, size_max=16))
         resources.push_async_callback(pool.close)
-        bus = await within_patience("NATS", lambda: Bus.connect(settings.nats_url, SERVICE))
+        bus = await within_patience("NATS", lambda: Bus.connect(settings.nats_url.get_secret_value(), SERVICE))
         resources.push_async_callback(bus.close)
         journal = Journal(SERVICE, pool, clock)
         outbox = Outbox(SERVICE, pool, bus, clock)
         states = PostgresTradingStates(pool, journal, clock)
-        venues = {}
-        for name, address in addresses.items():
-            venues[name] = await _connect(resources, address, keys[name], states, clock)
+        names = await _venue_names(trading, pool)
+        addresses, keys = venue_addresses(names, environment), credentials(names, environment)
+        refuse_replay_on_real_venues(clock, simulated(addresses))
+        venues = {name: await _connect(resources, addresses[name], keys[name], states, clock) for name in names}
         ports = _ports(trading, clock, pool, outbox, journal, states, venues)
-        does = use_cases(ports, trading, settings.rails, clock)
-        checks = {"postgres": postgres_check(pool), "nats": nats_check(bus)}
+        does = use_cases(ports, trading, settings.rails, settings.executor_unwind_loss_budget_usdt, clock)
+        checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
         app = create_app(SERVICE, DESCRIPTION, checks, journal)
         await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does)
 
 
-def _keys(trading: TradingSettings, environment: Mapping[str, str]) -> dict[str, Credentials]:
+async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
+    """The allowed venues, and those on which a trade is not final: what is open can be closed wherever it is."""
+    in_use = {row["venue"] for row in await pool.fetch(_VENUES_IN_USE)}
+    return sorted({*trading.live_trading_allowed_exchanges, *in_use})
+
+
+def _refuse_paper(trading: TradingSettings) -> None:
     if trading.live_trading_mode == "paper":
         raise SettingsError(
             "LIVE_TRADING_MODE='paper': this version trades only in live mode, on real or simulated venues; "
             "allowed is 'live' together with LIVE_TRADING_CONFIRM_LIVE=yes"
         )
-    return credentials(trading.live_trading_allowed_exchanges, environment)
 
 
 async def _connect(
@@ -80,7 +99,7 @@ async def _connect(
 ) -> TradingVenue:
     market, account, desk = await connect_trading_venue(address, keys.api_key, keys.api_secret, clock)
     resources.push_async_callback(account.close)
-    return TradingVenue(market, account, GuardedDesk(desk, states))
+    return TradingVenue(market, account, GuardedDesk(desk, states, clock))
 
 
 def _ports(
@@ -112,7 +131,12 @@ def _ports(
         bookkeeping=PostgresBookkeeping(pool, outbox, journal, clock),
         states=states,
         figures=PostgresRailFigures(pool),
+        alarms=JournalAlarms(journal, clock),
     )
+
+
+async def _reconcile(does: UseCases) -> None:
+    await does.reconciler.sweep(does.closing.handle)
 
 
 async def _run(
@@ -124,15 +148,10 @@ async def _run(
     router: MessageRouter,
     does: UseCases,
 ) -> None:
-    filters = {
-        subjects.EVENT_STREAM: subjects.STREAM_SUBJECTS[subjects.EVENT_STREAM],
-        subjects.COMMAND_STREAM: subjects.STREAM_SUBJECTS[subjects.COMMAND_STREAM],
-    }
     consumers = [
-        bus.consume(stream, f"{SERVICE}-{stream.lower()}", wanted, router.handle, journal.quarantine)
-        for stream, wanted in filters.items()
+        bus.consume(stream, f"{SERVICE}-{name}", wanted, router.handle, journal.quarantine, concurrency=slots)
+        for name, stream, wanted, slots in CONSUMERS
     ]
-    await does.recovery.sweep()
     await serve(
         app,
         settings.http_host,
@@ -140,9 +159,11 @@ async def _run(
         [
             outbox.run(),
             every_real(1.0, outbox.sweep, "outbox"),
+            every_real(FORGET_EVERY_SECONDS, outbox.forget_published, "outbox_retention"),
             every_real(settings.executor_recovery_sec, does.recovery.sweep, "recovery"),
             every_real(settings.executor_bookkeeping_sec, does.bookkeeper.sweep, "bookkeeping"),
             every_real(settings.executor_rails_sec, does.guardian.sweep, "rails"),
+            every_real(settings.executor_reconciliation_sec, partial(_reconcile, does), "reconciliation"),
             *consumers,
         ],
     )

@@ -19,7 +19,9 @@ class ExecutorSettings(ServiceSettings):
     executor_rails_sec: float = Field(5.0, gt=0, le=600)
     executor_daily_loss_limit_usdt: Decimal = Field(Decimal(0), ge=0)
     executor_unwinds_per_hour_max: int = Field(3, ge=0)
-    executor_clock_offset_max_sec: float = Field(2.0, ge=0)
+    executor_clock_offset_max_sec: float = Field(2.0, ge=0, le=3600)
+    executor_unwind_loss_budget_usdt: Decimal = Field(Decimal(5), gt=0)
+    executor_reconciliation_sec: float = Field(5.0, gt=0, le=600)
 
     @property
     def rails(self) -> Rails:

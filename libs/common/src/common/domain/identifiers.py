@@ -23,11 +23,15 @@ class Side(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Why an order exists: it opens an entry, takes back an unmatched fill, or closes the trade."""
+    """Why an order exists: it opens an entry, takes back an unmatched fill, or closes the trade.
+
+    `EXTERNAL` is the venue's or somebody's own order that reduced a leg; Tandem books it and never sends one.
+    """
 
     OPEN = "open"
     UNWIND = "unwind"
     CLOSE = "close"
+    EXTERNAL = "external"
 
 
 SYMBOL_PATTERN = r"^[A-Z0-9]{1,20}$"
@@ -52,8 +56,10 @@ def client_order_id(order_key: str, entry: int, leg: Leg, purpose: Purpose, atte
     installations on one account do not meet. `entry` is 0 for an order that closes the whole trade.
 
     Raises:
-        ValueError: a part does not fit its place.
+        ValueError: a part does not fit its place, or the purpose is not one of orders that are sent.
     """
+    if purpose not in _PURPOSE_CODE:
+        raise ValueError(f"an order of purpose {purpose} is never sent")
     if not re.fullmatch(r"[0-9a-f]{16}", order_key):
         raise ValueError(f"an order key is 16 hexadecimal characters, not {order_key!r}")
     if not 0 <= entry <= 0xFF or not 0 <= attempt <= 0xFFFF:

@@ -30,6 +30,13 @@ class Sweep:
     notional: Decimal
     levels: int
     worst_price: Decimal
+    side: "BookSide" = field(repr=False, compare=False)
+
+    def taken(self) -> tuple[tuple[Decimal, Decimal], ...]:
+        """What each level gave, best first, as (price, base quantity); the quantities add up to `quantity`."""
+        whole = self.side.levels[: self.levels - 1]
+        rest = self.quantity - sum((quantity for _, quantity in whole), _NOTHING)
+        return (*whole, (self.worst_price, rest))
 
 
 class BookSide:
@@ -75,7 +82,7 @@ class BookSide:
         before, spent = self._before(last)
         price = self.levels[last][0]
         notional = spent + (quantity - before) * price
-        return Sweep(notional / quantity, quantity, notional, last + 1, price)
+        return Sweep(notional / quantity, quantity, notional, last + 1, price, self)
 
     def sweep_notional(self, notional: Decimal) -> Sweep:
         """Volume-weighted average price of trading `notional` USDT against this side.
@@ -92,7 +99,7 @@ class BookSide:
         bought, before = self._before(last)
         price = self.levels[last][0]
         quantity = bought + (notional - before) / price
-        return Sweep(notional / quantity, quantity, notional, last + 1, price)
+        return Sweep(notional / quantity, quantity, notional, last + 1, price, self)
 
     def _level_reaching(self, amount: Decimal, totals: list[Decimal]) -> int | None:
         """The first level whose running total is not below `amount`; None when the whole side is."""

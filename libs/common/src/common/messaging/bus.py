@@ -1,41 +1,29 @@
 """NATS JetStream: connection, streams, publication and durable consumers.
 
-Work is delivered at least once. A message whose handler fails is delivered again, and after the last try it is
-quarantined: stored with its reason, shown by `/audit`, and taken off the stream. It is never dropped.
+Streams are made at the start and again wherever one turns out to be missing, because a server that lost its storage
+still answers pings. Work is delivered at least once, see `consumer`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import nats
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StreamConfig
-from nats.js.errors import BadRequestError
-from nats.js.errors import Error as JetStreamError
-from pydantic import ValidationError
+from nats.js.api import RetentionPolicy, StreamConfig
+from nats.js.errors import BadRequestError, NoStreamResponseError, NotFoundError
 
-from common.messages.envelope import Envelope
-from common.messages.subjects import STREAM_SUBJECTS
+from common.messages.subjects import STREAM_LIMITS, STREAM_SUBJECTS
+from common.messaging.consumer import Consumer, Handler, Quarantine
+from common.messaging.failures import BUS_ERRORS
 
 log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_SECONDS = 2.0
-ACK_WAIT_SECONDS = 30.0
-MAX_DELIVERIES = 6
-RETRY_DELAY_SECONDS = 1.0
-SUBSCRIBE_RETRY_SECONDS = 0.5
-FETCH_TIMEOUT_SECONDS = 5.0
-
-BUS_ERRORS = (NatsError, JetStreamError, OSError, TimeoutError)
-
-Handler = Callable[[Envelope], Awaitable[None]]
-Quarantine = Callable[[str, bytes, str], Awaitable[None]]
-"""Stores one given-up message: (subject, body, reason)."""
+DUPLICATE_WINDOW_SECONDS = 600
+STREAMS_AGAIN_SECONDS = 0.5
+"""How long a repair of the streams counts: the publications that fail together ask for one."""
 
 
 class Bus:
@@ -45,6 +33,9 @@ class Bus:
         self._client = client
         self._service = service
         self._jetstream = client.jetstream()
+        self._consumers: list[Consumer] = []
+        self._ensuring = asyncio.Lock()
+        self._ensured_seconds = float("-inf")
 
     @classmethod
     async def connect(cls, url: str, service: str) -> "Bus":
@@ -74,43 +65,62 @@ class Bus:
             error_cb=said,
         )
         bus = cls(client, service)
-        await bus._ensure_streams()
+        await bus.ensure_streams()
         return bus
 
-    async def _ensure_streams(self) -> None:
-        for name, subjects in STREAM_SUBJECTS.items():
-            config = StreamConfig(
-                name=name,
-                subjects=subjects,
-                retention=RetentionPolicy.LIMITS,
-                max_age=7 * 24 * 3600,
-                duplicate_window=600,
-            )
-            try:
-                await self._jetstream.add_stream(config)
-            except BadRequestError:  # an earlier version made it with other subjects
-                await self._jetstream.update_stream(config)
+    async def ensure_streams(self) -> None:
+        """Makes the streams that are missing, and sets the limits of the others.
+
+        Raises:
+            nats.errors.Error, nats.js.errors.Error, TimeoutError: the server does not do it.
+        """
+        async with self._ensuring:
+            now = asyncio.get_running_loop().time()
+            if now - self._ensured_seconds < STREAMS_AGAIN_SECONDS:
+                return
+            for name in STREAM_SUBJECTS:
+                await self._ensure_stream(_stream_config(name))
+            self._ensured_seconds = asyncio.get_running_loop().time()
+
+    async def _ensure_stream(self, config: StreamConfig) -> None:
+        try:
+            await self._jetstream.add_stream(config)
+        except BadRequestError:  # an earlier version made it with other subjects or limits
+            await self._jetstream.update_stream(config)
 
     async def publish(self, subject: str, body: bytes, message_id: str) -> bool:
         """True once a stream has stored it, False when the bus could not be reached. See `Publisher`."""
         try:
-            await self._jetstream.publish(
-                subject, body, timeout=PUBLISH_TIMEOUT_SECONDS, headers={"Nats-Msg-Id": message_id}
-            )
+            try:
+                await self._publish(subject, body, message_id)
+            except NoStreamResponseError:
+                log.warning("bus.stream_missing", subject=subject)
+                await self.ensure_streams()
+                await self._publish(subject, body, message_id)
         except BUS_ERRORS as error:
             log.warning("bus.publish_failed", subject=subject, message_id=message_id, error=repr(error))
             return False
         return True
 
-    async def round_trip_seconds(self) -> float:
-        """Time of one ping.
+    async def _publish(self, subject: str, body: bytes, message_id: str) -> None:
+        headers = {"Nats-Msg-Id": message_id}
+        await self._jetstream.publish(subject, body, timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers)
+
+    async def ask_for_all(self) -> None:
+        """Asks the server for every stream, and for every consumer of this service.
+
+        A stream that is missing is made anew, and told of all the same.
 
         Raises:
-            nats.errors.Error, TimeoutError: the server does not answer.
+            nats.errors.Error, nats.js.errors.Error, TimeoutError: one is missing, or the server does not answer.
         """
-        started = asyncio.get_running_loop().time()
-        await self._client.flush(timeout=1)
-        return asyncio.get_running_loop().time() - started
+        try:
+            await asyncio.gather(*(self._jetstream.stream_info(name) for name in STREAM_SUBJECTS))
+        except NotFoundError:
+            log.warning("bus.stream_missing")
+            await self.ensure_streams()
+            raise
+        await asyncio.gather(*(consumer.answers() for consumer in self._consumers))
 
     @property
     def is_connected(self) -> bool:
@@ -127,80 +137,27 @@ class Bus:
         *,
         concurrency: int = 16,
     ) -> None:
-        """Delivers messages of `subjects` to `handler` until cancelled, up to `concurrency` at once."""
-        config = ConsumerConfig(
-            durable_name=durable,
-            filter_subjects=list(subjects),
-            ack_policy=AckPolicy.EXPLICIT,
-            deliver_policy=DeliverPolicy.ALL,
-            ack_wait=ACK_WAIT_SECONDS,
-            max_deliver=-1,
-            max_ack_pending=1000,
-        )
-        slots = asyncio.Semaphore(concurrency)
-        async with asyncio.TaskGroup() as group:
-            while True:
-                subscription = await self._subscribe(stream, durable, config)
-                async for message in self._messages(subscription, stream, durable):
-                    await slots.acquire()
-                    task = group.create_task(self._deliver(message, handler, quarantine))
-                    task.add_done_callback(lambda _: slots.release())
-
-    async def _subscribe(self, stream: str, durable: str, config: ConsumerConfig) -> JetStreamContext.PullSubscription:
-        """Subscribes, however long that takes: a server that lost its consumer gets it anew."""
-        while True:
-            try:
-                await self._jetstream.add_consumer(stream, config)
-                return await self._jetstream.pull_subscribe_bind(durable, stream)
-            except BUS_ERRORS as error:
-                log.warning("bus.subscribe_failed", durable=durable, error=repr(error))
-                await asyncio.sleep(SUBSCRIBE_RETRY_SECONDS)
-
-    async def _messages(
-        self, subscription: JetStreamContext.PullSubscription, stream: str, durable: str
-    ) -> AsyncIterator[Msg]:
-        """Messages as they come, until the subscription breaks."""
+        """Delivers messages of `subjects` to `handler` until cancelled, up to `concurrency` at once; see `Consumer`."""
+        consumer = Consumer(self._jetstream, stream, durable, subjects, handler, quarantine, concurrency)
+        self._consumers.append(consumer)
         try:
-            while True:
-                try:
-                    messages = await subscription.fetch(1, timeout=FETCH_TIMEOUT_SECONDS)
-                except TimeoutError:
-                    await self._jetstream.consumer_info(stream, durable)
-                    continue
-                for message in messages:
-                    yield message
-        except BUS_ERRORS as error:
-            log.warning("bus.fetch_failed", durable=durable, error=repr(error))
-            await asyncio.sleep(SUBSCRIBE_RETRY_SECONDS)
+            await consumer.run(self.ensure_streams)
         finally:
-            with suppress(*BUS_ERRORS):
-                await subscription.unsubscribe()
-
-    async def _deliver(self, message: Msg, handler: Handler, quarantine: Quarantine) -> None:
-        try:
-            envelope = Envelope.model_validate_json(message.data)
-        except ValidationError as error:
-            await self._give_up(message, quarantine, f"not an envelope: {error}")
-            return
-        work = asyncio.ensure_future(handler(envelope))
-        await asyncio.wait({work})
-        failure = work.exception()
-        with suppress(*BUS_ERRORS):
-            if failure is None:
-                await message.ack()
-                return
-            log.error("bus.handler_failed", subject=message.subject, message_id=envelope.id, exc_info=failure)
-            if isinstance(failure, ValidationError) or message.metadata.num_delivered >= MAX_DELIVERIES:
-                await self._give_up(message, quarantine, repr(failure))
-            else:
-                await message.nak(delay=RETRY_DELAY_SECONDS)
-
-    async def _give_up(self, message: Msg, quarantine: Quarantine, reason: str) -> None:
-        await quarantine(message.subject, message.data, reason)
-        with suppress(*BUS_ERRORS):
-            await message.term()
+            self._consumers.remove(consumer)
 
     async def close(self) -> None:
         """Closes the connection."""
         with suppress(*BUS_ERRORS):
             await self._client.close()
+
+
+def _stream_config(name: str) -> StreamConfig:
+    limits = STREAM_LIMITS[name]
+    return StreamConfig(
+        name=name,
+        subjects=STREAM_SUBJECTS[name],
+        retention=RetentionPolicy.LIMITS,
+        max_age=limits.age_seconds,
+        max_bytes=limits.size_bytes,
+        duplicate_window=DUPLICATE_WINDOW_SECONDS,
+    )

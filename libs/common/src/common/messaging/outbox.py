@@ -31,6 +31,18 @@ WHERE service = $1 AND published_at IS NULL AND id > $2 ORDER BY id LIMIT $3
 """
 _PUBLISHED = "UPDATE watchlist.outbox SET published_at = $2 WHERE id = ANY($1)"
 _BACKLOG = "SELECT count(*), min(created_at) FROM watchlist.outbox WHERE service = $1 AND published_at IS NULL"
+# The bus keeps nothing longer than its streams do; who asks for a message's id again asks about work of its day.
+_FORGET = """
+DELETE FROM watchlist.outbox WHERE id IN (
+    SELECT id FROM watchlist.outbox
+    WHERE service = $1 AND created_at < $2 AND published_at IS NOT NULL LIMIT $3)
+RETURNING 1
+"""
+
+KEPT = timedelta(days=1)
+"""How long a published message is kept, in strategy time."""
+FORGET_BATCH = 1000
+FORGET_EVERY_SECONDS = 60.0
 
 
 class Publisher(Protocol):
@@ -61,6 +73,7 @@ class Outbox:
         self._clock = clock
         self._pending: asyncio.Queue[OutboxMessage] = asyncio.Queue()
         self._in_hand: set[int] = set()
+        self._oldest: tuple[int, float] | None = None
 
     async def add(self, connection: Connection, subject: str, message_id: str, payload: Message) -> list[OutboxMessage]:
         """Writes one message in the caller's transaction; an id that is there already adds nothing."""
@@ -112,6 +125,8 @@ class Outbox:
         published, last_id = 0, 0
         while True:
             rows = await self._pool.fetch(_UNPUBLISHED, self._service, last_id, 500)
+            if not last_id:
+                self._see_oldest(rows[0]["id"] if rows else None)
             if not rows:
                 return published
             last_id = rows[-1]["id"]
@@ -121,12 +136,31 @@ class Outbox:
             if done < len(left):
                 return published
 
+    def oldest_waits_seconds(self) -> float:
+        """Real seconds since `sweep` first saw the oldest message that is still unpublished; 0 without one."""
+        return self._clock.monotonic() - self._oldest[1] if self._oldest is not None else 0.0
+
+    async def forget_published(self) -> int:
+        """Deletes what was published long ago, in small batches; returns how many."""
+        before, forgotten = self._clock.now() - KEPT, 0
+        while True:
+            batch = len(await self._pool.fetch(_FORGET, self._service, before, FORGET_BATCH))
+            forgotten += batch
+            if batch < FORGET_BATCH:
+                return forgotten
+
     async def backlog(self) -> tuple[int, timedelta]:
         """How many messages wait, and the age of the oldest in strategy time."""
         row = await self._pool.fetchrow(_BACKLOG, self._service)
         assert row is not None
         oldest = row["min"]
         return row["count"], self._clock.now() - oldest if oldest else timedelta(0)
+
+    def _see_oldest(self, message_id: int | None) -> None:
+        if message_id is None:
+            self._oldest = None
+        elif self._oldest is None or self._oldest[0] != message_id:
+            self._oldest = (message_id, self._clock.monotonic())
 
     async def _publish(self, batch: Sequence[OutboxMessage]) -> int:
         stored = await asyncio.gather(*(self._publisher.publish(m.subject, m.body, m.message_id) for m in batch))

@@ -27,9 +27,37 @@ DATABASE_AWAY = (
 """The database cannot be reached now: nothing was decided, try again."""
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database is away; asyncpg calls values that it cannot encode an interface's."""
+    return isinstance(error, DATABASE_AWAY) and not isinstance(error, ValueError)
+
+
 def encode_json(value: object) -> str:
-    """JSON text; decimals become text and times RFC 3339 in UTC, as everywhere outside of the process."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
+    """JSON text; decimals become text and times RFC 3339 in UTC, as everywhere outside of the process.
+
+    PostgreSQL keeps no NUL in text, so each becomes the replacement character.
+    """
+    text = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
+    if b"\\u0000" in text:
+        text = orjson.dumps(_without_nul(orjson.loads(text)))
+    return text.decode()
+
+
+def storable_text(text: str) -> str:
+    """The text as PostgreSQL can keep it: without NUL, and without halves of surrogate pairs."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _without_nul(value: object) -> object:
+    """JSON as it was parsed, with the NULs of its texts and names replaced."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd")
+        case list():
+            return [_without_nul(item) for item in value]
+        case dict():
+            return {str(_without_nul(name)): _without_nul(item) for name, item in value.items()}
+    return value
 
 
 _JSONB_VERSION = b"\x01"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.persistence.database import Connection, Pool
+from common.persistence.database import Connection, Pool, storable_text
 from common.runtime.clock import Clock
 
 _AUDIT = """
@@ -26,6 +26,8 @@ _PAGE = """
 SELECT id, decided_at, decision, symbol, event_id, signal_id, evidence FROM watchlist.audit
 WHERE service = $1 AND id < $2 AND ($3::bigint IS NULL OR signal_id = $3) ORDER BY id DESC LIMIT $4
 """
+
+QUARANTINED_CHARACTERS_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,22 @@ class Journal:
 
     async def failed(self, kind: str, message: str, detail: dict[str, Any], *, signal_id: int | None = None) -> None:
         """Records what went wrong."""
-        await self._pool.execute(_ERROR, self._service, self._clock.now(), kind, signal_id, message, detail)
+        now = self._clock.now()
+        await self._pool.execute(_ERROR, self._service, now, kind, signal_id, storable_text(message), detail)
 
     async def quarantine(self, subject: str, body: bytes, reason: str) -> None:
-        """Keeps a message that could not be handled, so that `/audit` shows it."""
-        detail = {"subject": subject, "body": body.decode(errors="replace")[:20_000], "reason": reason}
-        await self.failed("message_quarantined", f"{subject} could not be handled", detail)
-        await self.decided("message_quarantined", detail)
+        """Keeps a message that could not be handled, whatever bytes it has, so that `/audit` shows it."""
+        subject = storable_text(subject)
+        detail = {
+            "subject": subject,
+            "body": storable_text(body.decode(errors="replace")[:QUARANTINED_CHARACTERS_MAX]),
+            "reason": storable_text(reason[:QUARANTINED_CHARACTERS_MAX]),
+        }
+        async with self._pool.acquire() as connection, connection.transaction():
+            message = f"{subject} could not be handled"
+            now = self._clock.now()
+            await connection.execute(_ERROR, self._service, now, "message_quarantined", None, message, detail)
+            await self.decided("message_quarantined", detail, connection=connection)
 
     async def page(self, before: int, limit: int, signal_id: int | None) -> list[dict[str, Any]]:
         """This service's decisions with ids below `before`, newest first."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from common.runtime.settings import ENCODED_PASSWORD, is_address
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -25,11 +27,9 @@ def upgrade(dsn: str) -> None:
 
 def main() -> int:
     dsn = os.environ.get("DATABASE_URL", "")
-    if not dsn.startswith("postgresql://"):
-        print(
-            "DATABASE_URL must be the owner's address, as postgresql://user:password@host:port/database",
-            file=sys.stderr,
-        )
+    if not is_address(dsn, ("postgresql",)):
+        expected = "the owner's address, as postgresql://user:password@host:port/database"
+        print(f"DATABASE_URL must be {expected}; {ENCODED_PASSWORD}", file=sys.stderr)
         return 2
     upgrade(dsn)
     return 0

@@ -69,6 +69,7 @@ class WatchObservation(SQLModel, table=True):
     __tablename__ = "watch_observation"
     __table_args__ = (
         Index("watch_observation_pair", "symbol", "long_venue", "short_venue", "observed_at"),
+        Index("watch_observation_age", "observed_at", postgresql_using="brin"),
         {"schema": SCHEMA},
     )
 
@@ -140,8 +141,11 @@ class LiveTradeSignal(SQLModel, table=True):
         ),
         Index("live_trade_signal_due", "next_attempt_at", postgresql_where=text("status = 'skipped'")),
         Index("live_trade_signal_status", "status", "id"),
+        Index("live_trade_signal_symbol", "symbol", "id"),
         Index(
-            "live_trade_signal_unfinalised", "id", postgresql_where=text("status = 'closed' AND finalised_at IS NULL")
+            "live_trade_signal_unfinalised",
+            "id",
+            postgresql_where=text("status IN ('closed', 'failed') AND finalised_at IS NULL"),
         ),
         {"schema": SCHEMA},
     )
@@ -262,6 +266,7 @@ class LiveTradeFill(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("venue", "symbol", "fill_id"),
         Index("live_trade_fill_signal", "signal_id"),
+        Index("live_trade_fill_no_fee", "signal_id", postgresql_where=text("fee_usdt IS NULL")),
         {"schema": SCHEMA},
     )
 
@@ -354,6 +359,7 @@ class Audit(SQLModel, table=True):
     __table_args__ = (
         Index("audit_service", "service", "id"),
         Index("audit_signal", "signal_id", "id", postgresql_where=text("signal_id IS NOT NULL")),
+        Index("audit_event", "event_id", "id", postgresql_where=text("event_id IS NOT NULL")),
         {"schema": SCHEMA},
     )
 
@@ -373,6 +379,7 @@ class Outbox(SQLModel, table=True):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("outbox_unpublished", "service", "id", postgresql_where=text("published_at IS NULL")),
+        Index("outbox_age", "created_at", postgresql_using="brin"),
         {"schema": SCHEMA},
     )
 

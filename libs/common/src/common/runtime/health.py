@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from common.messaging.bus import BUS_ERRORS, Bus
+from common.messaging.bus import Bus
+from common.messaging.failures import BUS_ERRORS
+from common.messaging.outbox import Outbox
 from common.persistence.database import DATABASE_AWAY, Pool
 
 CHECK_TIMEOUT_SECONDS = 1.5
+MESSAGE_WAITS_SECONDS_MAX = 10.0
+"""A committed message that the bus has not taken after so long says that nothing goes out."""
 
 Check = Callable[[], Awaitable[str | None]]
 """Answers None when the dependency is well, otherwise what is wrong with it."""
@@ -49,15 +53,27 @@ def postgres_check(pool: Pool) -> Check:
 
 
 def nats_check(bus: Bus) -> Check:
-    """NATS answers a ping."""
+    """NATS has every stream, and every consumer of this service."""
 
     async def check() -> str | None:
         if not bus.is_connected:
             return "disconnected; reconnecting"
         try:
-            await bus.round_trip_seconds()
+            await bus.ask_for_all()
         except BUS_ERRORS as error:
             return f"{type(error).__name__}: {error}"
+        return None
+
+    return check
+
+
+def outbox_check(outbox: Outbox) -> Check:
+    """What is committed is published: no message waits for long."""
+
+    async def check() -> str | None:
+        waits_seconds = outbox.oldest_waits_seconds()
+        if waits_seconds > MESSAGE_WAITS_SECONDS_MAX:
+            return f"the oldest message has waited for the bus for {waits_seconds:.0f} s"
         return None
 
     return check

@@ -89,6 +89,11 @@ async def _on_database_away(_: Request, error: Exception) -> JSONResponse:
     return problem_response(503, f"the database does not answer now ({type(error).__name__}): try again")
 
 
+async def _on_anything_else(_: Request, error: Exception) -> JSONResponse:
+    """A fault of ours: the server logs it with its trace; what it says may hold what is nobody's business."""
+    return problem_response(500, f"the service failed ({type(error).__name__}); its log says how")
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Makes every error of `app` a problem document."""
     app.add_exception_handler(Problem, _on_problem)
@@ -96,3 +101,4 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     for kind in DATABASE_AWAY:
         app.add_exception_handler(kind, _on_database_away)
+    app.add_exception_handler(Exception, _on_anything_else)

@@ -22,7 +22,7 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from nats.errors import Error as NatsError
 
-from common.messaging.bus import BUS_ERRORS
+from common.messaging.failures import BUS_ERRORS
 from common.persistence.database import DATABASE_AWAY
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock, ReplayClock

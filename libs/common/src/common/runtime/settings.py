@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -17,6 +18,9 @@ from common.domain.scale_in import ScaleInRules
 
 KNOWN_VENUES = ("binance", "bybit", "okx", "bitget", "gate", "hyperliquid")
 _OWNED_PREFIXES = ("LIVE_TRADING_", "WATCHLIST_")
+_DAYS_MAX, _HOURS_MAX, _MINUTES_MAX, _SECONDS_MAX = 3650, 24 * 365, 60 * 24 * 365, 3600 * 24
+ENCODED_PASSWORD = "characters such as / ? # @ in a password are percent-encoded (%2F %3F %23 %40)"
+_USDT_MAX = Decimal(1_000_000_000)
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -37,7 +41,9 @@ def _flag(value: object) -> object:
 class TradingSettings(BaseSettings):
     """The rules of trading. Field names are the variables' names in lower case; units are in SPEC 9's names."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=False)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=False, allow_inf_nan=False
+    )
 
     live_trading_enabled: Flag = True
     live_trading_mode: Literal["paper", "live"] = "paper"
@@ -45,37 +51,37 @@ class TradingSettings(BaseSettings):
     live_trading_allowed_exchanges: Annotated[tuple[str, ...], NoDecode] = KNOWN_VENUES
     live_trading_pnl_threshold: float = Field(0.0085, ge=0, lt=1)
     live_trading_win_prob_threshold: float = Field(0.85, ge=0, le=1)
-    live_trading_horizon_min: float = Field(240, gt=0)
-    live_trading_max_concurrent: int = Field(10, ge=1)
-    live_trading_per_leg_usdt: Decimal = Field(Decimal(50), gt=0)
+    live_trading_horizon_min: float = Field(240, gt=0, le=_MINUTES_MAX)
+    live_trading_max_concurrent: int = Field(10, ge=1, le=10_000)
+    live_trading_per_leg_usdt: Decimal = Field(Decimal(50), gt=0, le=_USDT_MAX)
     live_trading_leverage: int = Field(2, ge=1, le=125)
     live_trading_tp_ratio: Share = 0.7
     live_trading_ob_confirm_samples: int = Field(3, ge=1, le=100)
     live_trading_ob_confirm_sleep_sec: float = Field(0.7, ge=0, le=60)
-    live_trading_max_book_age_sec: float = Field(2, gt=0)
+    live_trading_max_book_age_sec: float = Field(2, gt=0, le=_SECONDS_MAX)
     live_trading_max_abs_funding: float = Field(0, ge=0, lt=1)
-    live_trading_monitor_sec: float = Field(60, gt=0)
-    live_trading_max_hold_days: float = Field(7, gt=0)
+    live_trading_monitor_sec: float = Field(60, gt=0, le=_SECONDS_MAX)
+    live_trading_max_hold_days: float = Field(7, gt=0, le=_DAYS_MAX)
     live_trading_stop_loss_total_pct: Fraction = 0.01
     live_trading_stop_loss_funding_per_hour_pct: Fraction = 0.003
-    live_trading_close_retry_cooldown_sec: float = Field(120, gt=0)
-    live_trading_lookback_min: float = Field(3, gt=0)
+    live_trading_close_retry_cooldown_sec: float = Field(120, gt=0, le=_SECONDS_MAX)
+    live_trading_lookback_min: float = Field(3, gt=0, le=_MINUTES_MAX)
     live_trading_scale_in_enabled: Flag = True
     live_trading_scale_in_max_entries: int = Field(4, ge=1, le=100)
-    live_trading_scale_in_trigger_mult: float = Field(1.5, gt=1)
-    live_trading_scale_in_min_interval_min: float = Field(30, ge=0)
-    live_trading_scale_in_signal_max_age_min: float = Field(30, gt=0)
-    live_trading_scale_in_max_total_notional: Decimal = Field(Decimal(0), ge=0)
+    live_trading_scale_in_trigger_mult: float = Field(1.5, gt=1, le=100)
+    live_trading_scale_in_min_interval_min: float = Field(30, ge=0, le=_MINUTES_MAX)
+    live_trading_scale_in_signal_max_age_min: float = Field(30, gt=0, le=_MINUTES_MAX)
+    live_trading_scale_in_max_total_notional: Decimal = Field(Decimal(0), ge=0, le=_USDT_MAX)
     watchlist_typeb_spread: Fraction = 0.01
     watchlist_max_plausible_spread: Fraction = 0.30
     watchlist_typeb_funding_filter_mode: Literal["net_cost", "range", "off"] = "net_cost"
     watchlist_typeb_funding_net_cost_max: float = Field(0.001, gt=-1, lt=1)
-    watchlist_typeb_funding_net_cost_horizon_h: float = Field(8, gt=0)
+    watchlist_typeb_funding_net_cost_horizon_h: float = Field(8, gt=0, le=_HOURS_MAX)
     watchlist_typeb_funding_min: float = Field(-0.001, gt=-1, lt=1)
     watchlist_typeb_funding_max: float = Field(0.001, gt=-1, lt=1)
     watchlist_event_merge: Flag = True
-    watchlist_consecutive: int = Field(1, ge=1)
-    watchlist_cooldown_min: float = Field(3, gt=0)
+    watchlist_consecutive: int = Field(1, ge=1, le=10_000)
+    watchlist_cooldown_min: float = Field(3, gt=0, le=_MINUTES_MAX)
 
     @field_validator("live_trading_allowed_exchanges", mode="before")
     @classmethod
@@ -135,10 +141,10 @@ class TradingSettings(BaseSettings):
 class ServiceSettings(BaseSettings):
     """Where a service finds its neighbours and where it listens."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     database_url: SecretStr
-    nats_url: str = Field("nats://127.0.0.1:4222", pattern=r"^(nats|tls)://")
+    nats_url: SecretStr = SecretStr("nats://127.0.0.1:4222")
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -146,9 +152,31 @@ class ServiceSettings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith("postgresql://"):
-            raise ValueError("allowed is postgresql://user:password@host:port/database")
+        if not is_address(value.get_secret_value(), ("postgresql",)):
+            raise ValueError(f"allowed is postgresql://user:password@host:port/database; {ENCODED_PASSWORD}")
         return value
+
+    @field_validator("nats_url")
+    @classmethod
+    def _is_nats(cls, value: SecretStr) -> SecretStr:
+        if not is_address(value.get_secret_value(), ("nats", "tls")):
+            raise ValueError(f"allowed is nats://host:port or tls://host:port; {ENCODED_PASSWORD}")
+        return value
+
+
+def is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    """Whether a URL with a password in it means what it says.
+
+    A password that is not percent-encoded ends where a `/`, `?` or `#` stands, and its rest lands in a part that
+    drivers show in their errors; so an address with an `@` beyond its host is refused here.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    beyond = parts.path + parts.query + parts.fragment
+    return parts.scheme in schemes and bool(parts.hostname) and port != 0 and "@" not in beyond
 
 
 def load(kind: type[SettingsType], environment: Mapping[str, str] | None = None) -> SettingsType:

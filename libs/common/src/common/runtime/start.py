@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from common.messaging.bus import BUS_ERRORS
+from common.messaging.failures import BUS_ERRORS
 from common.persistence.database import DATABASE_AWAY
 
 START_PATIENCE_SECONDS = 10.0

@@ -17,10 +17,14 @@ from executor.domain.settlement_sum import BookedFill, final_account
 
 _ACTIVE = f"SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal WHERE status IN ('open', 'closing')"  # noqa: S608
 _UNBOOKED_TRADES = """
-SELECT DISTINCT signal_id FROM watchlist.live_trade_order WHERE booked_quantity <> filled_quantity
+SELECT signal_id FROM watchlist.live_trade_order WHERE booked_quantity <> filled_quantity
+UNION
+SELECT signal_id FROM watchlist.live_trade_fill WHERE fee_usdt IS NULL
 """
+_BOOKED_FILLS = "SELECT fill_id FROM watchlist.live_trade_fill WHERE signal_id = $1"
 _UNFINALISED = f"""
-SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal WHERE status = 'closed' AND finalised_at IS NULL
+SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal
+WHERE status IN ('closed', 'failed') AND finalised_at IS NULL
 """  # noqa: S608
 _ADD_FILL = """
 INSERT INTO watchlist.live_trade_fill
@@ -47,7 +51,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (venue, symbol, payment_id) DO N
 _WINDOW = """
 SELECT min(fill.traded_at) FILTER (WHERE placed.purpose = 'open') AS opened,
        max(fill.traded_at) FILTER (WHERE placed.purpose <> 'open') AS reduced,
-       signal.status = 'closed' AS is_closed, signal.closed_at
+       signal.status IN ('closed', 'failed') AS is_over, signal.closed_at
 FROM watchlist.live_trade_signal AS signal
 JOIN watchlist.live_trade_order AS placed ON placed.signal_id = signal.id AND placed.leg = $2
 JOIN watchlist.live_trade_fill AS fill ON fill.order_id = placed.id
@@ -62,7 +66,7 @@ _FINALISE = """
 UPDATE watchlist.live_trade_signal
 SET spread_pnl_usdt = $3, fees_usdt = $4, funding_usdt = $5, net_pnl_usdt = $6, finalised_at = $7, updated_at = $7,
     version = version + 1
-WHERE id = $1 AND version = $2 AND status = 'closed' AND finalised_at IS NULL RETURNING version
+WHERE id = $1 AND version = $2 AND status IN ('closed', 'failed') AND finalised_at IS NULL RETURNING version
 """
 _POSITION = """
 INSERT INTO watchlist.live_trade_venue_position (venue, symbol, quantity, read_at)
@@ -138,15 +142,30 @@ class PostgresBookkeeping:
                 await self._journal.decided("funding_booked", evidence, symbol=trade.symbol, signal_id=trade.id)
         return new
 
+    @staticmethod
+    def _is_even(book: TradeBook) -> bool:
+        """What the ledger still holds of each leg is the dust that the close recorded, and no more.
+
+        A leg that a venue reduced without us and whose fills are not booked yet would make an absurd account.
+        """
+        flat = book.trade.payload.get("flat", {})
+        limits = {leg: Decimal(str(flat.get(leg.value, {}).get("quantity_min", 0))) for leg in Leg}
+        return all(abs(book.position(leg).quantity) < limits[leg] or not book.position(leg).quantity for leg in Leg)
+
+    async def booked_fill_ids(self, signal_id: int) -> Sequence[str]:
+        return [row["fill_id"] for row in await self._pool.fetch(_BOOKED_FILLS, signal_id)]
+
     async def leg_window(self, trade: Trade, leg: Leg) -> tuple[datetime, datetime | None] | None:
         row = await self._pool.fetchrow(_WINDOW, trade.id, leg.value)
         if row is None or row["opened"] is None:
             return None
-        return row["opened"], (row["reduced"] or row["closed_at"]) if row["is_closed"] else None
+        return row["opened"], (row["reduced"] or row["closed_at"]) if row["is_over"] else None
 
     async def finalise(self, trade: Trade) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
-            if await connection.fetchval(_UNBOOKED, trade.id):
+            if await connection.fetchval(_UNBOOKED, trade.id) or not self._is_even(
+                await fetch_book(connection, trade.id)
+            ):
                 return False
             fills = [
                 BookedFill(Side(row["side"]), row["price"], row["quantity"], row["fee_usdt"])
@@ -177,7 +196,7 @@ class PostgresBookkeeping:
             await self._journal.decided(
                 "finalised", detail, symbol=trade.symbol, signal_id=trade.id, connection=connection
             )
-            news = await tell(self._outbox, connection, self._clock, trade, version, "closed", "finalised", detail)
+            news = await tell(self._outbox, connection, self._clock, trade, version, trade.status, "finalised", detail)
         self._outbox.submit(news)
         return True
 

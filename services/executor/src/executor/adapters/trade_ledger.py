@@ -22,7 +22,8 @@ from executor.adapters.signal_ledger import tell
 from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
 from executor.domain.order_machine import sources_of as order_sources_of
 from executor.domain.pair import EntryFill
-from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook, new_order
+from executor.domain.reconciliation import SeenFill
+from executor.domain.records import WHOLE_TRADE, Entry, NewOrder, Order, Trade, TradeBook, new_order
 from executor.domain.refusal import Refusal
 from executor.domain.scale_in_payload import ScaleInSettings, scale_in_payload
 from executor.domain.trade_machine import TradeStatus, sources_of
@@ -63,7 +64,22 @@ _OUTCOME = """
 UPDATE watchlist.live_trade_order
 SET status = $3, venue_order_id = coalesce($4, venue_order_id), filled_quantity = $5, average_price = $6,
     error = $7, resolved_at = $8, version = version + 1
-WHERE id = $1 AND status = ANY($2) AND filled_quantity <= $5
+WHERE id = $1 AND status = ANY($2) AND filled_quantity <= $5 RETURNING id
+"""
+# An execution that somebody else's order made on a leg of ours, named after the venue's own id.
+_INSERT_EXTERNAL = """
+INSERT INTO watchlist.live_trade_order
+    (signal_id, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only, quantity,
+     reference_price, status, venue_order_id, filled_quantity, average_price, intended_at, resolved_at)
+VALUES ($1, 0, $2, 'external', $3, $4, $5, $6, $7, true, $8, $9, 'filled', $10, $8, $9, $11, $11)
+ON CONFLICT (client_order_id) DO NOTHING
+"""
+_OPERATOR_CLOSES = """
+SELECT DISTINCT ON (asked.signal_id) asked.id, asked.signal_id, 'operator:' || (asked.evidence->>'who') AS requested_by
+FROM watchlist.live_trade_signal AS trade
+JOIN watchlist.audit AS asked ON asked.signal_id = trade.id AND asked.decision = 'close_requested'
+    AND asked.service = 'api_gateway'
+WHERE trade.status = 'open' ORDER BY asked.signal_id, asked.id
 """
 _FILL_ENTRY = """
 UPDATE watchlist.live_trade_entry
@@ -82,7 +98,8 @@ WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
 """
 _FAILED = """
 UPDATE watchlist.live_trade_signal
-SET status = 'failed', reason = 'entry_failed', reason_evidence = $4, updated_at = $5, version = version + 1
+SET status = 'failed', reason = 'entry_failed', reason_evidence = $4, updated_at = $5, closed_at = $5,
+    version = version + 1
 WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
 """
 _CLOSING = """
@@ -145,7 +162,6 @@ class PostgresTradeLedger:
     async def begin_entry(self, book: TradeBook, plan: EntryPlan, concurrent_max: int) -> TradeBook:
         trade = book.trade
         first = trade.status is not TradeStatus.OPEN
-        self._working.add(trade.id)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 await self._refuse_unless_active(connection)
@@ -234,8 +250,8 @@ class PostgresTradeLedger:
         )
         return [read_order(row) for row in rows]
 
-    async def record_outcome(self, order: Order, outcome: Outcome) -> None:
-        await self._pool.execute(
+    async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
+        changed = await self._pool.fetchval(
             _OUTCOME,
             order.id,
             order_sources_of(outcome.status),
@@ -246,6 +262,7 @@ class PostgresTradeLedger:
             outcome.error,
             self._clock.now(),
         )
+        return changed is not None
 
     async def add_orders(self, book: TradeBook, orders: Sequence[NewOrder]) -> TradeBook:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -257,6 +274,40 @@ class PostgresTradeLedger:
             ]
             await self._decided(connection, "orders_intended", trade, {"orders": decided})
         return TradeBook(trade, book.entries, [*book.orders, *written])
+
+    async def add_external(self, book: TradeBook, leg: Leg, fills: Sequence[SeenFill], cause: str) -> TradeBook:
+        trade = book.trade
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._touch(connection, trade)
+            for fill in fills:
+                await connection.execute(
+                    _INSERT_EXTERNAL,
+                    trade.id,
+                    leg.value,
+                    book.next_attempt(WHOLE_TRADE, leg, Purpose.EXTERNAL),
+                    f"external-{trade.venue(leg)}-{trade.symbol}-{fill.fill_id}",
+                    trade.venue(leg),
+                    trade.symbol,
+                    fill.side.value,
+                    fill.quantity,
+                    fill.price,
+                    fill.venue_order_id,
+                    self._clock.now(),
+                )
+            evidence = {"cause": cause, "leg": leg, "fills": [fill.fill_id for fill in fills]}
+            await self._decided(connection, "external_fills_booked", trade, evidence)
+            return await fetch_book(connection, trade.id)
+
+    async def operator_closes(self) -> Sequence[CloseRequested]:
+        return [
+            CloseRequested(
+                signal_id=row["signal_id"],
+                reason="operator",
+                requested_by=row["requested_by"],
+                evidence={"found": "in the audit", "audit_id": row["id"]},
+            )
+            for row in await self._pool.fetch(_OPERATOR_CLOSES)
+        ]
 
     async def fill_entry(self, book: TradeBook, entry: Entry, fill: EntryFill, residual: dict[str, Any]) -> TradeBook:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -327,14 +378,22 @@ class PostgresTradeLedger:
             news = await self._changed(connection, trade, version, "closed", trade.close_reason, evidence)
         self._outbox.submit(news)
 
-    async def take_lease(self, signal_id: int) -> bool:
+    def claim(self, signal_id: int) -> bool:
         if signal_id in self._working:
             return False
         self._working.add(signal_id)
-        now = self._clock.unix_seconds()
-        taken = await self._pool.fetchval(_TAKE_LEASE, signal_id, self._owner, now + LEASE_SECONDS, now)
-        if taken is None:
-            self._working.discard(signal_id)
+        return True
+
+    async def take_lease(self, signal_id: int) -> bool:
+        if not self.claim(signal_id):
+            return False
+        taken = None
+        try:
+            now = self._clock.unix_seconds()
+            taken = await self._pool.fetchval(_TAKE_LEASE, signal_id, self._owner, now + LEASE_SECONDS, now)
+        finally:
+            if taken is None:
+                self._working.discard(signal_id)
         return taken is not None
 
     async def release_lease(self, signal_id: int) -> None:

@@ -33,6 +33,9 @@ FUNDING_EVERY_REAL_SECONDS = 2.0
 """A trade's funding is read when both have passed since the last time."""
 
 
+FILLS_PAUSE_SECONDS_MAX = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """When a trade's funding was last read: in strategy time, and really."""
@@ -49,26 +52,28 @@ class Bookkeeper:
         self._ledger = ledger
         self._clock = clock
         self._funding_read: dict[int, _Read] = {}
+        self._fills_read: dict[int, tuple[int, float]] = {}
 
     async def sweep(self) -> None:
         """One round. A venue that does not answer only delays its own figures."""
         active = await self._ledger.active_trades()
         await self._save_positions(active)
-        unbooked = set(await self._ledger.unbooked_trades())
+        unbooked = {number for number in await self._ledger.unbooked_trades() if self._may_read_fills(number)}
         unfinalised = await self._ledger.unfinalised_trades()
         due = {trade.id for trade in [*active, *unfinalised] if self._is_due(trade)}
         for signal_id in sorted(unbooked | due):
             book = await self._ledger.book(signal_id)
             try:
-                await self._book(book, with_funding=signal_id in due)
+                await self._book(book, with_fills=signal_id in unbooked, with_funding=signal_id in due)
             except VenueError as error:
                 log.warning("bookkeeping.failed", signal_id=signal_id, error=str(error))
         self._forget_all_but({trade.id for trade in [*active, *unfinalised]})
 
-    async def _book(self, book: TradeBook, *, with_funding: bool) -> None:
+    async def _book(self, book: TradeBook, *, with_fills: bool, with_funding: bool) -> None:
         started, monotonic = self._clock.now(), self._clock.monotonic()
         for leg in Leg:
-            await self._book_fills(book, leg)
+            if with_fills:
+                await self._book_fills(book, leg)
             if with_funding:
                 await self._book_funding(book.trade, leg)
         if with_funding:
@@ -81,7 +86,7 @@ class Bookkeeper:
 
     async def _book_fills(self, book: TradeBook, leg: Leg) -> None:
         orders = [order for order in book.orders if order.leg is leg]
-        if not any(order.booked_quantity < order.filled_quantity for order in orders):
+        if not orders:
             return
         since = min(order.intended_at for order in orders) - SINCE_MARGIN
         account = self._venues[book.trade.venue(leg)].account
@@ -113,6 +118,15 @@ class Bookkeeper:
             held = {name: positions[name].quantity if name in positions else Decimal(0) for name in wanted}
             await self._ledger.save_positions(venue, held, asked_at)
 
+    def _may_read_fills(self, signal_id: int) -> bool:
+        """Right after the fill at once, then less and less often: some fees are never told."""
+        now = self._clock.monotonic()
+        reads, last = self._fills_read.get(signal_id, (0, now))
+        if reads and now - last < min(FILLS_PAUSE_SECONDS_MAX, 0.5 * 2**reads):
+            return False
+        self._fills_read[signal_id] = (reads + 1, now)
+        return True
+
     def _is_due(self, trade: Trade) -> bool:
         """While open, on the schedule; once closed, when the last settlement must be in the venue's ledger."""
         last, now = self._funding_read.get(trade.id), self._clock.now()
@@ -128,3 +142,4 @@ class Bookkeeper:
 
     def _forget_all_but(self, wanted: set[int]) -> None:
         self._funding_read = {number: read for number, read in self._funding_read.items() if number in wanted}
+        self._fills_read = {number: read for number, read in self._fills_read.items() if number in wanted}

@@ -1,14 +1,19 @@
-"""Closing a whole trade: reduce-only market orders on both legs, again and again, until it is flat (SPEC 8)."""
+"""Closing a whole trade: reduce-only market orders on both legs, again and again, until it is flat (SPEC 8).
+
+What the ledger holds is closed until nothing tradable is left of it, and a trade is closed only when both venues
+agree. A venue that shows less than the ledger is first given time to catch up; what stays missing is for
+reconciliation to explain, by fills, before the trade can end.
+"""
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
 from common.domain.identifiers import Leg, Purpose
-from common.domain.instruments import floor_to_step
+from common.domain.instruments import Instrument, floor_to_step
 from common.domain.order_book import InsufficientDepth
 from common.messages.contracts import CloseRequested
 from common.runtime.clock import Clock
@@ -17,28 +22,49 @@ from common.venues.errors import VenueError
 from executor.application.entries import EntryOpener
 from executor.application.orders import OrderRunner
 from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger, TradingStates, Venues
+from executor.application.reconciling import Reconciler
 from executor.domain.records import WHOLE_TRADE, NewOrder, TradeBook, new_order
 from executor.domain.trade_machine import TradeStatus
 from executor.domain.trading_state import Authority, may_send
 
 log = structlog.get_logger(__name__)
 
-ROUNDS_AT_ONCE = 2
+FAILED_ROUNDS_AT_ONCE = 2
 """A failed leg is tried again at once; after that the cooldown of the settings holds."""
-FLAT_READS_MAX = 20
-FLAT_READ_SECONDS = 0.1
+POSITION_READS_MAX = 10
+POSITION_READ_SECONDS = 0.2
+"""How long a venue may show an old position after a fill before it is believed."""
 LEASE_WAIT_SECONDS = 20.0
 LEASE_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class _Remainder:
-    """One leg still to be closed: what the ledger holds, what its venue says, and what can be traded of it."""
+    """One leg still to be closed: what the ledger holds, what its venue shows (None: unknown), both in base units."""
 
     leg: Leg
+    instrument: Instrument
     ledger: Decimal
     venue: Decimal | None
-    tradable: Decimal
+
+    @property
+    def is_flat(self) -> bool:
+        """Nothing tradable is left in the ledger, and the venue agrees."""
+        return self.ledger < self.instrument.quantity_min and self.agrees
+
+    @property
+    def agrees(self) -> bool:
+        """The venue shows what the ledger holds, dust aside."""
+        return self.venue is not None and abs(self.venue - self.ledger) < self.instrument.quantity_min
+
+    @property
+    def to_send(self) -> Decimal:
+        """The smaller of ledger and venue, within the venue's limits for one order; zero where nothing can be sent."""
+        wanted = self.ledger if self.venue is None else min(self.ledger, self.venue)
+        if self.instrument.quantity_max is not None:
+            wanted = min(wanted, self.instrument.quantity_max)
+        quantity = floor_to_step(wanted, self.instrument.quantity_step)
+        return quantity if quantity >= self.instrument.quantity_min else Decimal(0)
 
 
 def authority_of(requested_by: str) -> Authority:
@@ -55,6 +81,7 @@ class Closing:
         ledger: TradeLedger,
         runner: OrderRunner,
         opener: EntryOpener,
+        reconciler: Reconciler,
         states: TradingStates,
         settings: TradingSettings,
         clock: Clock,
@@ -63,23 +90,38 @@ class Closing:
         self._ledger = ledger
         self._runner = runner
         self._opener = opener
+        self._reconciler = reconciler
         self._states = states
         self._cooldown = timedelta(seconds=settings.live_trading_close_retry_cooldown_sec)
         self._clock = clock
+        self._worked_at: dict[int, datetime] = {}
 
     async def handle(self, request: CloseRequested) -> None:
-        """Moves an open trade to closing and works it; on one that is closing already it only works."""
+        """Moves an open trade to closing and works it; on one that is closing already it only works.
+
+        Raises:
+            TradeBusyError: another worker holds the trade for too long.
+        """
+        authority = authority_of(request.requested_by)
+        if not may_send(await self._states.current(), Purpose.CLOSE, authority):
+            log.warning("close.halted", signal_id=request.signal_id, reason=request.reason)
+            return
         await self._take_lease(request.signal_id)
         try:
             book = await self._ledger.book(request.signal_id)
             if book.trade.status is TradeStatus.OPEN:
-                book = await self._ledger.begin_close(await self._at_rest(book), request)
+                book = await self._ledger.begin_close(await self._opener.settle(book), request)
             if book.trade.status is TradeStatus.CLOSING:
-                await self.work(book, authority_of(request.requested_by))
+                await self._work(book, authority)
         except StaleTradeError:
             log.info("close.outdated", signal_id=request.signal_id)
         finally:
             await self._ledger.release_lease(request.signal_id)
+
+    async def resume(self, book: TradeBook) -> None:
+        """Goes on with a close that was left, if its cooldown is over and the trading state lets the strategy close."""
+        if self._is_due(book) and may_send(await self._states.current(), Purpose.CLOSE, Authority.STRATEGY):
+            await self._work(book, Authority.STRATEGY)
 
     async def _take_lease(self, signal_id: int) -> None:
         """Waits for whoever works on the trade: a close is not lost because an entry was being added."""
@@ -89,55 +131,66 @@ class Closing:
                 raise TradeBusyError(f"trade {signal_id} has been worked on for {LEASE_WAIT_SECONDS} s")
             await asyncio.sleep(LEASE_POLL_SECONDS)
 
-    async def _at_rest(self, book: TradeBook) -> TradeBook:
-        """An entry still in flight is settled first: what it holds must be closed too."""
-        return await self._opener.settle(book)
-
-    def is_due(self, book: TradeBook) -> bool:
-        """Whether the cooldown since the last closing order is over."""
+    def _is_due(self, book: TradeBook) -> bool:
         times = [order.intended_at for order in book.orders if order.purpose is Purpose.CLOSE]
-        return bool(book.unresolved_orders) or not times or self._clock.now() - max(times) >= self._cooldown
+        worked_at = self._worked_at.get(book.trade.id)
+        last = max([*times, *([worked_at] if worked_at else [])], default=None)
+        return last is None or self._clock.now() - last >= self._cooldown
 
-    async def work(self, book: TradeBook, authority: Authority) -> None:
-        """Closes what remains, two rounds at the most; while halted only for an operator."""
-        if not may_send(await self._states.current(), Purpose.CLOSE, authority):
-            log.warning("close.halted", signal_id=book.trade.id)
-            return
-        for _ in range(ROUNDS_AT_ONCE):
+    async def _work(self, book: TradeBook, authority: Authority) -> None:
+        """Rounds of orders for as long as they get on; two that do not end it for now."""
+        failed_rounds = 0
+        while failed_rounds < FAILED_ROUNDS_AT_ONCE:
             book = await self._runner.resolve(book)
-            remainders = await self._remainders(book)
-            orders = [await self._order(book, item) for item in remainders if item.tradable > 0]
-            if not orders:
+            if book.unresolved_orders:
                 break
-            book = await self._ledger.add_orders(book, orders)
-            intents = book.orders_named(order.client_order_id for order in orders)
-            await self._runner.send(intents, self._clock.monotonic(), authority)
-            book = await self._runner.resolve(await self._ledger.book(book.trade.id))
-        await self._finish_if_flat(book)
+            remainders = await self._remainders(book)
+            if all(item.is_flat for item in remainders):
+                await self._finish(book, remainders)
+                return
+            before = sum(item.ledger for item in remainders)
+            book = await self._round(book, remainders, authority)
+            after = sum((book.position(leg).quantity for leg in Leg), Decimal(0))
+            failed_rounds += 1 if after >= before else 0
+        self._worked_at[book.trade.id] = self._clock.now()
+        log.warning("close.not_flat", signal_id=book.trade.id)
+
+    async def _round(self, book: TradeBook, remainders: list[_Remainder], authority: Authority) -> TradeBook:
+        """Sends what can be sent; where there is nothing to send, what differs is explained."""
+        orders = [await self._order(book, item) for item in remainders if item.to_send > 0]
+        if not orders:
+            return await self._reconciler.reconcile(book)
+        began_at = self._clock.monotonic()
+        book = await self._ledger.add_orders(book, orders)
+        await self._runner.send(book.orders_named(o.client_order_id for o in orders), began_at, authority)
+        return await self._runner.resolve(await self._ledger.book(book.trade.id))
 
     async def _remainders(self, book: TradeBook) -> list[_Remainder]:
-        return list(await asyncio.gather(*(self._remainder(book, leg) for leg in Leg)))
+        """Both legs; a venue that shows less than the ledger is read again until it agrees or its time is over."""
+        for _ in range(POSITION_READS_MAX):
+            remainders = list(await asyncio.gather(*(self._remainder(book, leg) for leg in Leg)))
+            if all(item.venue is None or item.agrees for item in remainders):
+                break
+            await asyncio.sleep(POSITION_READ_SECONDS)
+        return remainders
 
     async def _remainder(self, book: TradeBook, leg: Leg) -> _Remainder:
         venue, symbol = book.trade.venue(leg), book.trade.symbol
-        ledger = book.position(leg).quantity
-        instrument = (await self._venues[venue].market.instruments())[symbol]
+        instrument = await self._venues[venue].instrument(symbol)
         try:
             positions = await self._venues[venue].account.positions([symbol])
         except VenueError as error:
             log.warning("close.position_unknown", signal_id=book.trade.id, venue=venue, error=str(error))
-            held = None
-        else:
-            signed = positions[symbol].quantity if symbol in positions else Decimal(0)
-            held = max(Decimal(0), signed if leg is Leg.LONG else -signed)
-        wanted = ledger if held is None else min(ledger, held)
-        tradable = floor_to_step(wanted, instrument.quantity_step)
-        return _Remainder(leg, ledger, held, tradable if tradable >= instrument.quantity_min else Decimal(0))
+            return _Remainder(leg, instrument, book.position(leg).quantity, None)
+        signed = positions[symbol].quantity if symbol in positions else Decimal(0)
+        signed -= self._reconciler.foreign(venue, symbol)
+        held = max(Decimal(0), signed if leg is Leg.LONG else -signed)
+        return _Remainder(leg, instrument, book.position(leg).quantity, held)
 
     async def _order(self, book: TradeBook, item: _Remainder) -> NewOrder:
         attempt = book.next_attempt(WHOLE_TRADE, item.leg, Purpose.CLOSE)
         price = await self._reference_price(book, item)
-        return new_order(book.trade, WHOLE_TRADE, item.leg, Purpose.CLOSE, attempt, item.tradable, price)
+        return new_order(book.trade, WHOLE_TRADE, item.leg, Purpose.CLOSE, attempt, item.to_send, price)
 
     async def _reference_price(self, book: TradeBook, item: _Remainder) -> Decimal:
         """The swept exit price; closing does not wait for a book, so without one it is the entry price."""
@@ -146,32 +199,14 @@ class Closing:
         try:
             market_book = await self._venues[book.trade.venue(item.leg)].market.book(book.trade.symbol)
             side = market_book.bids if item.leg is Leg.LONG else market_book.asks
-            return side.sweep_quantity(item.tradable).price
+            return side.sweep_quantity(item.to_send).price
         except (VenueError, InsufficientDepth):
             return entry_price
 
-    async def _finish_if_flat(self, book: TradeBook) -> None:
-        """Closed when nothing tradable is left in the ledger and both venues report flat.
-
-        Right after a fill a venue may still show the old position, so a position that is not flat is read again
-        for a moment before the trade is left to the next round.
-        """
-        for _ in range(FLAT_READS_MAX):
-            remainders = await self._remainders(book)
-            if all(item.venue is not None and item.tradable == 0 for item in remainders) and self._is_even(remainders):
-                evidence = {
-                    item.leg.value: {"ledger": item.ledger, "venue": item.venue, "dust": item.ledger}
-                    for item in remainders
-                }
-                await self._ledger.finish_close(book, evidence)
-                return
-            if any(item.tradable > 0 for item in remainders):
-                log.warning("close.not_flat", signal_id=book.trade.id)
-                return
-            await asyncio.sleep(FLAT_READ_SECONDS)
-        log.warning("close.flatness_unknown", signal_id=book.trade.id)
-
-    @staticmethod
-    def _is_even(remainders: list[_Remainder]) -> bool:
-        """What the ledger still holds is dust on the venue too."""
-        return all(item.venue is not None and item.venue <= item.ledger for item in remainders)
+    async def _finish(self, book: TradeBook, remainders: list[_Remainder]) -> None:
+        evidence = {
+            item.leg.value: {"dust": item.ledger, "venue": item.venue, "quantity_min": item.instrument.quantity_min}
+            for item in remainders
+        }
+        self._worked_at.pop(book.trade.id, None)
+        await self._ledger.finish_close(book, evidence)

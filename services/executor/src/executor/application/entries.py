@@ -1,6 +1,7 @@
 """Opening one entry, the first or a scale-in: commit, send, settle (SPEC 4 and 5)."""
 
 import asyncio
+from dataclasses import dataclass
 from decimal import Decimal
 
 import structlog
@@ -10,7 +11,7 @@ from common.domain.instruments import floor_to_step
 from common.domain.position import leg_position
 from common.runtime.clock import Clock
 from executor.application.orders import OrderRunner
-from executor.application.ports import EntryPlan, TradeLedger, Venues
+from executor.application.ports import Alarms, EntryPlan, TradeLedger, Venues
 from executor.application.standings import AccountStandings
 from executor.domain.pair import JOINT, PairAction, entry_fill, excess, outcome
 from executor.domain.records import Entry, TradeBook, leg_fills, new_order
@@ -18,6 +19,14 @@ from executor.domain.records import Entry, TradeBook, leg_fills, new_order
 log = structlog.get_logger(__name__)
 
 UNWIND_ATTEMPTS_IN_A_ROW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLimits:
+    """How many trades may be open, and what unwinding one entry may cost in USDT before somebody is told."""
+
+    concurrent_max: int
+    unwind_loss_budget_usdt: Decimal
 
 
 class EntryOpener:
@@ -29,14 +38,17 @@ class EntryOpener:
         ledger: TradeLedger,
         runner: OrderRunner,
         standings: AccountStandings,
-        concurrent_max: int,
+        alarms: Alarms,
+        limits: EntryLimits,
         clock: Clock,
     ) -> None:
         self._venues = venues
         self._ledger = ledger
         self._runner = runner
         self._standings = standings
-        self._concurrent_max = concurrent_max
+        self._alarms = alarms
+        self._concurrent_max = limits.concurrent_max
+        self._unwind_loss_budget_usdt = limits.unwind_loss_budget_usdt
         self._clock = clock
 
     async def open(self, book: TradeBook, plan: EntryPlan) -> TradeBook:
@@ -46,19 +58,23 @@ class EntryOpener:
             EntryRefused: another trade or a limit was faster.
             StaleTradeError: the trade changed since it was read.
         """
+        began_at = self._clock.monotonic()
         book = await self._ledger.begin_entry(book, plan, self._concurrent_max)
         entry = next(item for item in book.entries if item.entry == plan.entry)
         legs = [book.opening_order(entry, leg) for leg in Leg]
-        for order in legs:
-            self._standings.forget(order.venue)
-        await self._runner.send(legs, self._clock.monotonic())
+        await self._runner.send(legs, began_at)
         book = await self.settle(await self._ledger.book(book.trade.id))
         await asyncio.gather(*(self._standings.renew(order.venue) for order in legs))
         return book
 
     async def settle(self, book: TradeBook) -> TradeBook:
-        """Brings the entry in flight to rest, from whatever point it was left at."""
+        """Brings the entry in flight to rest, from whatever point it was left at.
+
+        Where an outcome stays unknown for too long the trade is returned as it is: the next sweep goes on.
+        """
         book = await self._runner.resolve(book)
+        if book.unresolved_orders:
+            return book
         opening = [entry for entry in book.entries if entry.status == "opening"]
         for entry in opening:
             book = await self._settle_entry(book, entry)
@@ -78,7 +94,11 @@ class EntryOpener:
             if stray is None:
                 return await self._finish(book, entry)
             book = await self._unwind(book, entry, *stray)
+            if book.unresolved_orders:
+                return book
         log.error("entry.unwind_not_done", signal_id=book.trade.id, entry=entry.entry)
+        detail = {"entry": entry.entry, "orders": [order.client_order_id for order in book.orders]}
+        await self._alarms.sound("unwind_not_done", "a stray leg could not be taken back yet", detail, book.trade.id)
         return book
 
     async def _tradable_excess(self, book: TradeBook, entry: Entry) -> tuple[Leg, Decimal] | None:
@@ -87,8 +107,7 @@ class EntryOpener:
         if stray is None:
             return None
         leg, quantity = stray
-        market = self._venues[book.trade.venue(leg)].market
-        instrument = (await market.instruments())[book.trade.symbol]
+        instrument = await self._venues[book.trade.venue(leg)].instrument(book.trade.symbol)
         quantity = floor_to_step(quantity, instrument.quantity_step)
         return (leg, quantity) if quantity >= instrument.quantity_min else None
 
@@ -97,9 +116,19 @@ class EntryOpener:
         attempt = book.next_attempt(entry.entry, leg, Purpose.UNWIND)
         order = new_order(book.trade, entry.entry, leg, Purpose.UNWIND, attempt, quantity, price)
         log.warning("entry.unwinding", signal_id=book.trade.id, entry=entry.entry, leg=leg, quantity=str(quantity))
+        began_at = self._clock.monotonic()
         book = await self._ledger.add_orders(book, [order])
-        await self._runner.send(book.orders_named([order.client_order_id]), self._clock.monotonic())
-        return await self._runner.resolve(await self._ledger.book(book.trade.id))
+        await self._runner.send(book.orders_named([order.client_order_id]), began_at)
+        book = await self._runner.resolve(await self._ledger.book(book.trade.id))
+        await self._account_for_loss(book, entry, leg)
+        return book
+
+    async def _account_for_loss(self, book: TradeBook, entry: Entry, leg: Leg) -> None:
+        """Unwinding goes on whatever it costs; past its budget somebody is told."""
+        lost = unwind_loss_usdt(book, entry, leg)
+        if lost > self._unwind_loss_budget_usdt:
+            detail = {"entry": entry.entry, "lost_usdt": str(lost), "budget_usdt": str(self._unwind_loss_budget_usdt)}
+            await self._alarms.sound("unwind_loss", "unwinding cost more than its budget", detail, book.trade.id)
 
     async def _finish(self, book: TradeBook, entry: Entry) -> TradeBook:
         long_quantity, short_quantity = (entry_quantity(book, entry, leg) for leg in Leg)
@@ -107,13 +136,20 @@ class EntryOpener:
         residual = {"long": long_quantity - matched, "short": short_quantity - matched}
         if matched <= 0:
             return await self._ledger.fail_entry(book, entry, {"residual": residual})
-        long_price = book.opening_order(entry, Leg.LONG).average_price
-        short_price = book.opening_order(entry, Leg.SHORT).average_price
-        assert long_price is not None
-        assert short_price is not None
-        return await self._ledger.fill_entry(book, entry, entry_fill(matched, long_price, short_price), residual)
+        long_price, short_price = (book.opening_order(entry, leg).price for leg in Leg)
+        swept_pct = entry.snapshot["execution"]["entry_spread_pct"]
+        fill = entry_fill(matched, long_price, short_price, swept_pct)
+        return await self._ledger.fill_entry(book, entry, fill, residual)
 
 
 def entry_quantity(book: TradeBook, entry: Entry, leg: Leg) -> Decimal:
     """What one leg of an entry holds: its opening fill less what was unwound of it."""
     return leg_position(leg_fills(order for order in book.orders if order.entry == entry.entry), leg).quantity
+
+
+def unwind_loss_usdt(book: TradeBook, entry: Entry, leg: Leg) -> Decimal:
+    """What taking back a leg of an entry has cost against the price that it was opened at, fees left out."""
+    opened = book.opening_order(entry, leg).price
+    unwound = [o for o in book.orders if o.entry == entry.entry and o.leg is leg and o.purpose is Purpose.UNWIND]
+    taken_back = sum(((o.price - opened) * o.filled_quantity for o in unwound), Decimal(0))
+    return -taken_back if leg is Leg.LONG else taken_back

@@ -73,12 +73,17 @@ class SignalOpener:
         await self._ledger.expire(ended.signal_id, ended.attempt, ended.reason, ended.evidence)
 
     async def _attempt(self, trade: Trade, event: WatchlistEvent) -> None:
+        if not self._trades.claim(trade.id):
+            log.info("signal.in_hand", signal_id=trade.id)
+            return
         try:
             refusal = await self._try_to_open(trade, event)
             if refusal is not None:
                 await self._skip(trade, event, refusal)
         except StaleTradeError:
             log.info("signal.taken_elsewhere", signal_id=trade.id)
+        finally:
+            await self._trades.release_lease(trade.id)
 
     async def _skip(self, trade: Trade, event: WatchlistEvent, refusal: Refusal) -> None:
         next_attempt_at = None
@@ -109,8 +114,6 @@ class SignalOpener:
             await self._opener.open(TradeBook(trade), plan)
         except EntryRefused as refused:
             return refused.refusal
-        finally:
-            await self._trades.release_lease(trade.id)
         return None
 
     def _refuse_late(self, event: WatchlistEvent) -> Refusal | None:

@@ -15,6 +15,7 @@ from common.runtime.clock import Clock
 from common.venues.errors import OrderNotSent, OrderOutcomeUnknown, OrderRejected, VenueError
 from common.venues.ports import OrderIntent, OrderReport, OrderState
 from executor.application.ports import Outcome, TradeLedger, Venues
+from executor.application.standings import AccountStandings
 from executor.domain.order_machine import OrderStatus
 from executor.domain.records import Order, TradeBook
 from executor.domain.trading_state import Authority
@@ -24,8 +25,17 @@ log = structlog.get_logger(__name__)
 SEND_WITHIN_SECONDS = 3.0
 """An intent older than this is not sent any more: somebody else may already have resolved it."""
 
-UNKNOWN_TO_VENUE_AFTER_SECONDS = 6.0
-"""An order that the venue has not known for so long, longer than it accepts a signed request, never arrives."""
+SENT_IS_REFUSED_AFTER_SECONDS = 6.0
+"""A venue refuses a signed request that is older than 5 s: an order that was sent and is not known to the venue after
+this time never takes effect."""
+
+INTENT_IS_DEAD_AFTER_SECONDS = SEND_WITHIN_SECONDS + SENT_IS_REFUSED_AFTER_SECONDS
+"""The same for an intent of which nobody knows whether it was sent, counted from the first time that it was asked
+for.
+"""
+
+RESOLVE_WITHIN_SECONDS = 15.0
+"""Then the trade is left to the next sweep: a venue that is away must not hold up what concerns others."""
 
 CANCEL_WORKING_AFTER_SECONDS = 3.0
 ASK_SECONDS_FIRST, ASK_SECONDS_MAX = 0.05, 2.0
@@ -49,32 +59,32 @@ def outcome_of(report: OrderReport, quantity: Decimal) -> Outcome:
 class OrderRunner:
     """Sends intents and resolves orders."""
 
-    def __init__(self, venues: Venues, ledger: TradeLedger, clock: Clock) -> None:
+    def __init__(self, venues: Venues, ledger: TradeLedger, standings: AccountStandings, clock: Clock) -> None:
         self._venues = venues
         self._ledger = ledger
+        self._standings = standings
         self._clock = clock
+        self._first_asked: dict[str, float] = {}
 
     async def send(
         self, orders: Sequence[Order], committed_at_seconds: float, authority: Authority = Authority.STRATEGY
     ) -> None:
         """Sends all at the same time and stores each outcome as it comes.
 
-        `committed_at_seconds` is the monotonic moment at which the intents were committed.
+        `committed_at_seconds` is the monotonic moment before the intents were committed.
         """
-        await asyncio.gather(*(self._send_one(order, committed_at_seconds, authority) for order in orders))
+        not_after = committed_at_seconds + SEND_WITHIN_SECONDS
+        await asyncio.gather(*(self._send_one(order, not_after, authority) for order in orders))
 
-    async def _send_one(self, order: Order, committed_at_seconds: float, authority: Authority) -> None:
-        outcome = await self._attempt(order, committed_at_seconds, authority)
+    async def _send_one(self, order: Order, not_after_seconds: float, authority: Authority) -> None:
+        self._standings.forget(order.venue)
+        outcome = await self._attempt(order, not_after_seconds, authority)
+        self._standings.forget(order.venue)
         if outcome.error is not None:
-            log.warning(
-                "order.outcome", client_order_id=order.client_order_id, status=outcome.status, error=outcome.error
-            )
+            log.warning("order.failed", order=order.client_order_id, status=outcome.status, error=outcome.error)
         await self._ledger.record_outcome(order, outcome)
 
-    async def _attempt(self, order: Order, committed_at_seconds: float, authority: Authority) -> Outcome:
-        age = self._clock.monotonic() - committed_at_seconds
-        if age > SEND_WITHIN_SECONDS:
-            return Outcome(OrderStatus.NOT_SENT, error=f"the intent was {age:.1f} s old when its turn came")
+    async def _attempt(self, order: Order, not_after_seconds: float, authority: Authority) -> Outcome:
         intent = OrderIntent(
             venue=order.venue,
             symbol=order.symbol,
@@ -85,7 +95,7 @@ class OrderRunner:
             reference_price=order.reference_price,
         )
         try:
-            report = await self._venues[order.venue].desk.send(intent, order.purpose, authority)
+            report = await self._venues[order.venue].desk.send(intent, order.purpose, authority, not_after_seconds)
         except OrderRejected as error:
             return Outcome(OrderStatus.REJECTED, error=str(error))
         except OrderNotSent as error:
@@ -95,31 +105,43 @@ class OrderRunner:
         return outcome_of(report, order.quantity)
 
     async def resolve(self, book: TradeBook) -> TradeBook:
-        """Asks until every order of the trade is final, and returns the trade as it then stands."""
-        while book.unresolved_orders:
-            await asyncio.gather(*(self._resolve_one(order) for order in book.unresolved_orders))
+        """Asks until every order of the trade is final or the time is over, and returns the trade as it then stands."""
+        deadline = self._clock.monotonic() + RESOLVE_WITHIN_SECONDS
+        wait = ASK_SECONDS_FIRST
+        while book.unresolved_orders and self._clock.monotonic() < deadline:
+            await asyncio.gather(*(self._ask(order) for order in book.unresolved_orders))
             book = await self._ledger.book(book.trade.id)
+            if book.unresolved_orders:
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, ASK_SECONDS_MAX)
         return book
 
-    async def _resolve_one(self, order: Order) -> None:
-        account = self._venues[order.venue].account
-        started = self._clock.monotonic()
-        wait, cancelled = ASK_SECONDS_FIRST, False
-        while True:
-            asked_for = self._clock.monotonic() - started
-            try:
-                report = await account.order(order.symbol, order.client_order_id)
-                if report is None and asked_for > UNKNOWN_TO_VENUE_AFTER_SECONDS:
-                    outcome = Outcome(OrderStatus.NOT_SENT, error="the venue does not know the order")
-                    await self._ledger.record_outcome(order, outcome)
-                    return
-                if report is not None and report.state is not OrderState.WORKING:
-                    await self._ledger.record_outcome(order, outcome_of(report, order.quantity))
-                    return
-                if report is not None and asked_for > CANCEL_WORKING_AFTER_SECONDS and not cancelled:
-                    await self._venues[order.venue].desk.cancel(order.symbol, order.client_order_id)
-                    cancelled = True
-            except VenueError as error:
-                log.warning("order.ask_failed", client_order_id=order.client_order_id, error=str(error))
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, ASK_SECONDS_MAX)
+    async def _ask(self, order: Order) -> None:
+        """Asks once. An order that the venue does not know is given up only when it can no longer arrive."""
+        now = self._clock.monotonic()
+        asked_for = now - self._first_asked.setdefault(order.client_order_id, now)
+        try:
+            report = await self._venues[order.venue].account.order(order.symbol, order.client_order_id)
+            if report is not None and report.state is OrderState.WORKING and asked_for > CANCEL_WORKING_AFTER_SECONDS:
+                await self._venues[order.venue].desk.cancel(order.symbol, order.client_order_id)
+                report = await self._venues[order.venue].account.order(order.symbol, order.client_order_id)
+        except VenueError as error:
+            log.warning("order.ask_failed", order=order.client_order_id, error=str(error))
+            return
+        if report is not None:
+            await self._settle(order, outcome_of(report, order.quantity))
+        elif asked_for > _given_up_after(order):
+            await self._settle(order, Outcome(OrderStatus.NOT_SENT, error="the venue does not know the order"))
+
+    async def _settle(self, order: Order, outcome: Outcome) -> None:
+        if outcome.status is not OrderStatus.WORKING:
+            self._first_asked.pop(order.client_order_id, None)
+        if (outcome.status, outcome.filled_quantity) == (order.status, order.filled_quantity):
+            return
+        if not await self._ledger.record_outcome(order, outcome):
+            log.error("order.impossible_move", order=order.client_order_id, found=outcome.status, was=order.status)
+
+
+def _given_up_after(order: Order) -> float:
+    """Seconds; an order whose send was seen to end without an answer has no send before it any more."""
+    return INTENT_IS_DEAD_AFTER_SECONDS if order.status is OrderStatus.INTENT else SENT_IS_REFUSED_AFTER_SECONDS

@@ -1,7 +1,7 @@
 """Deciding an entry, the first or a scale-in: sweep, confirm, preflight (SPEC 4, steps 5 to 8)."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ from common.runtime.clock import Clock
 from common.runtime.settings import TradingSettings
 from common.venues.errors import VenueError
 from executor.application.ports import EntryPlan, Venues
-from executor.application.standings import AccountStandings, Standing
+from executor.application.standings import AccountStandings
 from executor.domain.entry_sweep import EntryRules, EntrySweep, Venue, refuse_sample, sample_entry
 from executor.domain.preflight import LegReadiness, refuse_leg
 from executor.domain.records import Trade
@@ -56,14 +56,16 @@ class EntryPlanner:
             if isinstance(confirmed, Refusal):
                 return confirmed
             sweep, samples = confirmed
-            by_venue = dict(zip(names, await asyncio.gather(*standings), strict=True))
+            await asyncio.gather(*standings)
+            refusal = await self._preflight(proposal, sweep)
         except VenueError as error:
             return Refusal(error.reason, True, {"venue": error.venue, "message": error.message, "code": error.code})
         finally:
             for standing in standings:
                 standing.cancel()
-        refusal = await self._preflight(proposal, sweep, by_venue)
-        return refusal or self._entry_plan(proposal, sweep, samples)
+        if refusal is not None:
+            return replace(refusal, evidence={**refusal.evidence, "swept": [sweep.as_evidence()]})
+        return self._entry_plan(proposal, sweep, samples)
 
     async def _confirm(self, proposal: Proposal) -> tuple[EntrySweep, list[dict[str, Any]]] | Refusal:
         first: EntrySweep | None = None
@@ -103,20 +105,28 @@ class EntryPlanner:
             return Refusal("preflight_failed", False, evidence)
         return Venue(await market.book(symbol), instrument)
 
-    async def _preflight(self, proposal: Proposal, sweep: EntrySweep, standings: dict[str, Standing]) -> Refusal | None:
+    async def _preflight(self, proposal: Proposal, sweep: EntrySweep) -> Refusal | None:
         legs = (
             (Leg.LONG, sweep.long_venue, sweep.long_buy.worst_price),
             (Leg.SHORT, sweep.short_venue, sweep.short_sell.price),
         )
         for leg, venue, price in legs:
-            instrument = (await self._venues[venue].market.instruments())[proposal.trade.symbol]
-            standing = standings[venue]
-            expected = proposal.expected.get(venue, Decimal(0))
-            readiness = LegReadiness(leg, instrument, standing.free_usdt, standing.is_one_way, standing.held, expected)
-            refusal = refuse_leg(readiness, sweep.quantity, price, self._settings.live_trading_leverage)
+            refusal = await self._check(proposal, leg, venue, price, sweep.quantity)
+            if refusal is not None and refusal.evidence.get("limit") == "position":
+                self._standings.forget(venue)  # the reading may be from before the last fill
+                refusal = await self._check(proposal, leg, venue, price, sweep.quantity)
             if refusal is not None:
                 return refusal
         return None
+
+    async def _check(
+        self, proposal: Proposal, leg: Leg, venue: str, price: Decimal, quantity: Decimal
+    ) -> Refusal | None:
+        instrument = await self._venues[venue].instrument(proposal.trade.symbol)
+        standing = await self._standings.of(venue, proposal.trade.symbol)
+        expected = proposal.expected.get(venue, Decimal(0))
+        readiness = LegReadiness(leg, instrument, standing.free_usdt, standing.is_one_way, standing.held, expected)
+        return refuse_leg(readiness, quantity, price, self._settings.live_trading_leverage)
 
     def _entry_plan(self, proposal: Proposal, sweep: EntrySweep, samples: list[dict[str, Any]]) -> EntryPlan:
         return EntryPlan(
@@ -131,7 +141,7 @@ class EntryPlanner:
             win_prob=proposal.win_prob,
             take_profit_pnl=take_profit_pnl(self._settings.live_trading_tp_ratio, proposal.pnl_hat),
             snapshot={
-                "execution": sweep.as_evidence(),
+                "execution": sweep.as_execution(),
                 "confirmation": samples,
                 "evidence": proposal.evidence,
             },

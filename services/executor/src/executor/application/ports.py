@@ -7,11 +7,14 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from common.domain.identifiers import Leg, Purpose
+from common.domain.instruments import Instrument
 from common.messages.contracts import CloseRequested, WatchlistEvent
+from common.venues.errors import VenueRefused
 from common.venues.ports import Account, Fill, FundingPayment, MarketData, OrderIntent, OrderReport
 from executor.domain.gate import Standing
 from executor.domain.order_machine import OrderStatus
 from executor.domain.pair import EntryFill
+from executor.domain.reconciliation import SeenFill
 from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook
 from executor.domain.refusal import Refusal
 from executor.domain.trading_state import Authority, TradingState
@@ -20,8 +23,12 @@ from executor.domain.trading_state import Authority, TradingState
 class Desk(Protocol):
     """An order desk that knows on whose behalf, and for what, an order goes out."""
 
-    async def send(self, intent: OrderIntent, purpose: Purpose, authority: Authority) -> OrderReport:
-        """See `OrderDesk.send`; raises OrderNotSent where the trading state forbids it."""
+    async def send(
+        self, intent: OrderIntent, purpose: Purpose, authority: Authority, not_after_seconds: float
+    ) -> OrderReport:
+        """See `OrderDesk.send`; raises OrderNotSent where the trading state forbids it or the monotonic time is
+        over.
+        """
         ...
 
     async def cancel(self, symbol: str, client_order_id: str) -> None: ...
@@ -34,6 +41,13 @@ class TradingVenue:
     market: MarketData
     account: Account
     desk: Desk
+
+    async def instrument(self, symbol: str) -> Instrument:
+        """Trading rules of a symbol; raises VenueRefused where the venue does not list it, and as reading does."""
+        found = (await self.market.instruments()).get(symbol)
+        if found is None:
+            raise VenueRefused(self.market.venue, f"{symbol} is not listed")
+        return found
 
 
 Venues = Mapping[str, TradingVenue]
@@ -122,8 +136,10 @@ class TradeLedger(Protocol):
         """Commits the entry with both intents and takes the lease. Raises EntryRefused, StaleTradeError."""
         ...
 
-    async def record_outcome(self, order: Order, outcome: Outcome) -> None:
-        """Stores what became of an order; a move that the order machine does not know changes nothing."""
+    async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
+        """Stores what became of an order; False for a move that the order machine does not know, which changes
+        nothing.
+        """
         ...
 
     async def add_orders(self, book: TradeBook, orders: Sequence[NewOrder]) -> TradeBook:
@@ -142,11 +158,25 @@ class TradeLedger(Protocol):
 
     async def finish_close(self, book: TradeBook, evidence: dict[str, Any]) -> None: ...
 
-    async def take_lease(self, signal_id: int) -> bool:
-        """True when this process may work on the trade now."""
+    def claim(self, signal_id: int) -> bool:
+        """True when nothing else in this process works on the signal; `begin_entry` then takes the lease."""
         ...
 
-    async def release_lease(self, signal_id: int) -> None: ...
+    async def take_lease(self, signal_id: int) -> bool:
+        """True when this process may work on the trade now, and nothing else in it does."""
+        ...
+
+    async def release_lease(self, signal_id: int) -> None:
+        """Ends a claim or a lease of this process; only whoever got it calls this."""
+        ...
+
+    async def add_external(self, book: TradeBook, leg: Leg, fills: Sequence[SeenFill], cause: str) -> TradeBook:
+        """Books executions of others that reduced the trade's leg, as orders of purpose `external`, by their ids."""
+        ...
+
+    async def operator_closes(self) -> Sequence[CloseRequested]:
+        """Operators' wishes for trades that are still open, from the audit: their message may have been lost."""
+        ...
 
     async def unfinished(self) -> Sequence[int]:
         """Trades that are opening, closing, or hold an order or entry without an outcome."""
@@ -161,11 +191,11 @@ class Bookkeeping(Protocol):
         ...
 
     async def unbooked_trades(self) -> Sequence[int]:
-        """Trades with an order that filled more than is booked of it."""
+        """Trades with an order that filled more than is booked of it, or a fill whose fee is not known."""
         ...
 
     async def unfinalised_trades(self) -> Sequence[Trade]:
-        """Closed trades that are not summed up yet."""
+        """Closed and failed trades that are not summed up yet."""
         ...
 
     async def book(self, signal_id: int) -> TradeBook: ...
@@ -176,17 +206,29 @@ class Bookkeeping(Protocol):
 
     async def add_funding(self, trade: Trade, leg: Leg, payments: Sequence[FundingPayment]) -> int: ...
 
+    async def booked_fill_ids(self, signal_id: int) -> Sequence[str]:
+        """The venue ids of the fills that are in the ledger already."""
+        ...
+
     async def leg_window(self, trade: Trade, leg: Leg) -> tuple[datetime, datetime | None] | None:
         """When the leg was open at its venue: first opening fill to last closing fill; None before any fill."""
         ...
 
     async def finalise(self, trade: Trade) -> bool:
-        """Sums up a closed trade whose fills and fees are complete; False while something is unknown."""
+        """Sums up a trade that is over, once its fills, fees and legs are complete; False while something is
+        missing.
+        """
         ...
 
     async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
         """Stores what a venue holds of each symbol, unless a later reading is there."""
         ...
+
+
+class Alarms(Protocol):
+    """What somebody has to know: stored as an error, at most once an hour for the same kind and trade."""
+
+    async def sound(self, kind: str, message: str, detail: dict[str, Any], signal_id: int | None = None) -> None: ...
 
 
 class TradingStates(Protocol):

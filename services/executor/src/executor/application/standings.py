@@ -53,9 +53,10 @@ class AccountStandings:
         Raises:
             VenueError: the venue does not answer, or refuses the leverage or the mode.
         """
-        mode, reading = await asyncio.gather(self._mode(venue, symbol), self._reading(venue))
+        reading = await self._reading(venue)
         position = reading.positions.get(symbol)
         held = position.quantity if position else Decimal(0)
+        mode = await self._mode(venue, symbol, touch=held == 0)
         return Standing(reading.free_usdt, mode is PositionMode.ONE_WAY, held)
 
     async def renew(self, venue: str) -> None:
@@ -70,11 +71,15 @@ class AccountStandings:
         """Makes the readings of a venue void."""
         self._readings.pop(venue, None)
 
-    async def _mode(self, venue: str, symbol: str) -> PositionMode:
-        if (venue, symbol) not in self._modes:
-            account = self._venues[venue].account
-            await account.prepare(symbol, self._leverage)
-            self._modes[venue, symbol] = await account.position_mode(symbol)
+    async def _mode(self, venue: str, symbol: str, *, touch: bool) -> PositionMode:
+        """Without `touch` nothing is set: a position of somebody else keeps its leverage and its mode."""
+        if (venue, symbol) in self._modes:
+            return self._modes[venue, symbol]
+        account = self._venues[venue].account
+        if not touch:
+            return await account.position_mode(symbol)
+        await account.prepare(symbol, self._leverage)
+        self._modes[venue, symbol] = await account.position_mode(symbol)
         return self._modes[venue, symbol]
 
     async def _reading(self, venue: str) -> _Reading:

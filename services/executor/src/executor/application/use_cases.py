@@ -1,17 +1,19 @@
 """The executor's use cases, put together over its ports: the same for the service, the tests and the simulation."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from common.runtime.clock import Clock
 from common.runtime.settings import TradingSettings
 from executor.application.bookkeeping import Bookkeeper
 from executor.application.closing import Closing
-from executor.application.entries import EntryOpener
+from executor.application.entries import EntryLimits, EntryOpener
 from executor.application.guardian import Guardian
 from executor.application.opening import SignalOpener
 from executor.application.orders import OrderRunner
 from executor.application.planning import EntryPlanner
 from executor.application.ports import (
+    Alarms,
     Bookkeeping,
     RailFigures,
     SignalLedger,
@@ -19,6 +21,7 @@ from executor.application.ports import (
     TradingStates,
     Venues,
 )
+from executor.application.reconciling import Reconciler
 from executor.application.recovery import Recovery
 from executor.application.scale_in import ScaleIn
 from executor.application.standings import AccountStandings
@@ -35,6 +38,7 @@ class Ports:
     bookkeeping: Bookkeeping
     states: TradingStates
     figures: RailFigures
+    alarms: Alarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +51,21 @@ class UseCases:
     recovery: Recovery
     bookkeeper: Bookkeeper
     guardian: Guardian
+    reconciler: Reconciler
 
 
-def use_cases(ports: Ports, settings: TradingSettings, rails: Rails, clock: Clock) -> UseCases:
+def use_cases(
+    ports: Ports, settings: TradingSettings, rails: Rails, unwind_loss_budget_usdt: Decimal, clock: Clock
+) -> UseCases:
     """One executor over these ports."""
     venues, signals, trades, states = ports.venues, ports.signals, ports.trades, ports.states
-    runner = OrderRunner(venues, trades, clock)
     standings = AccountStandings(venues, settings.live_trading_leverage, clock)
+    runner = OrderRunner(venues, trades, standings, clock)
     planner = EntryPlanner(venues, standings, settings, clock)
-    entries = EntryOpener(venues, trades, runner, standings, settings.live_trading_max_concurrent, clock)
-    closing = Closing(venues, trades, runner, entries, states, settings, clock)
+    limits = EntryLimits(settings.live_trading_max_concurrent, unwind_loss_budget_usdt)
+    entries = EntryOpener(venues, trades, runner, standings, ports.alarms, limits, clock)
+    reconciler = Reconciler(venues, trades, ports.bookkeeping, ports.alarms, clock)
+    closing = Closing(venues, trades, runner, entries, reconciler, states, settings, clock)
     return UseCases(
         opener=SignalOpener(signals, trades, planner, entries, venues, settings, clock),
         scale_in=ScaleIn(signals, trades, planner, entries, venues, settings, clock),
@@ -64,4 +73,5 @@ def use_cases(ports: Ports, settings: TradingSettings, rails: Rails, clock: Cloc
         recovery=Recovery(trades, entries, closing),
         bookkeeper=Bookkeeper(venues, ports.bookkeeping, clock),
         guardian=Guardian(venues, states, ports.figures, rails, clock),
+        reconciler=reconciler,
     )

@@ -10,6 +10,9 @@ from common.domain.order_book import InsufficientDepth, OrderBook, Sweep
 from common.domain.spread import entry_spread_metric, entry_spread_pct
 from executor.domain.refusal import Refusal
 
+LEVELS_KEPT = 20
+"""Levels of one leg that the record of an execution holds; `levels` beside them counts all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Venue:
@@ -47,6 +50,13 @@ class EntrySweep:
             "entry_spread_metric": self.metric,
             "entry_spread_pct": self.pct,
         }
+
+    def as_execution(self) -> dict[str, Any]:
+        """The figures of the sweep that the orders are made from, down to the levels that it takes."""
+        figures = self.as_evidence()
+        for leg, sweep in (("long_buy", self.long_buy), ("short_sell", self.short_sell)):
+            figures[leg]["taken"] = sweep.taken()[:LEVELS_KEPT]
+        return figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@
 
 An intent is committed before anything is sent, so a process that dies leaves an intent that may or may not have
 reached the venue: it is resolved exactly like an unknown outcome, by asking. Final states stay final with one
-exception, which venues force on us: a cancelled order may turn out to have filled after all.
+exception, which venues force on us: an order that was thought to have ended may turn out to have filled after all.
 """
 
 from enum import StrEnum
@@ -34,17 +34,17 @@ _FINAL = {
     OrderStatus.NOT_SENT,
 }
 
+_LATE_FILL = frozenset({OrderStatus.FILLED, OrderStatus.PARTLY_FILLED})
+
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.INTENT: frozenset({OrderStatus.WORKING, OrderStatus.UNKNOWN, *_FINAL}),
     OrderStatus.UNKNOWN: frozenset({OrderStatus.WORKING, *_FINAL}),
-    OrderStatus.WORKING: frozenset(
-        {OrderStatus.WORKING, OrderStatus.FILLED, OrderStatus.PARTLY_FILLED, OrderStatus.CANCELLED}
-    ),
-    OrderStatus.CANCELLED: frozenset({OrderStatus.FILLED, OrderStatus.PARTLY_FILLED}),
-    OrderStatus.PARTLY_FILLED: frozenset({OrderStatus.FILLED, OrderStatus.PARTLY_FILLED}),
+    OrderStatus.WORKING: frozenset({OrderStatus.WORKING, *_FINAL}),
+    OrderStatus.PARTLY_FILLED: _LATE_FILL,
+    OrderStatus.CANCELLED: _LATE_FILL,
+    OrderStatus.REJECTED: _LATE_FILL,
+    OrderStatus.NOT_SENT: _LATE_FILL,
     OrderStatus.FILLED: frozenset(),
-    OrderStatus.REJECTED: frozenset(),
-    OrderStatus.NOT_SENT: frozenset(),
 }
 
 

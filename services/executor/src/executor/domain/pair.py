@@ -56,7 +56,11 @@ def outcome(status: OrderStatus, filled_quantity: Decimal) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class EntryFill:
-    """The matched part of an entry, from its fills. `notional_usdt` is the short leg's; spreads per SPEC 2."""
+    """The matched part of an entry. `notional_usdt` is the short leg's; `metric` is what the fills locked in.
+
+    `pct` is what scale-in triggers are multiples of: the swept spread that decided the entry, or the filled one where
+    that is wider. An entry that filled badly must not make an unchanged gap look widened.
+    """
 
     quantity: Decimal
     notional_usdt: Decimal
@@ -64,13 +68,16 @@ class EntryFill:
     pct: float
 
 
-def entry_fill(quantity: Decimal, long_price: Decimal, short_price: Decimal) -> EntryFill:
-    """What an entry holds whose legs were filled at these average prices (USDT), `quantity` base units of each."""
+def entry_fill(quantity: Decimal, long_price: Decimal, short_price: Decimal, swept_pct: float) -> EntryFill:
+    """What an entry holds whose legs were filled at these average prices (USDT), `quantity` base units of each.
+
+    `swept_pct` is the entry spread, as a fraction, that was swept when the entry was decided.
+    """
     return EntryFill(
         quantity=quantity,
         notional_usdt=quantity * short_price,
         metric=entry_spread_metric(long_price, short_price),
-        pct=entry_spread_pct(long_price, short_price),
+        pct=max(swept_pct, entry_spread_pct(long_price, short_price)),
     )
 
 

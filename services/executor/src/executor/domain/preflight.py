@@ -28,9 +28,9 @@ class LegReadiness:
 def refuse_leg(leg: LegReadiness, quantity: Decimal, price: Decimal, leverage: int) -> Refusal | None:
     """The first limit that this leg would break, or None."""
 
-    def refusal(limit: str, **figures: Any) -> Refusal:
+    def refusal(limit: str, *, retryable: bool = False, **figures: Any) -> Refusal:
         named = {"leg": leg.leg.value, "venue": leg.instrument.venue, "limit": limit}
-        return Refusal("preflight_failed", False, {**named, **figures})
+        return Refusal("preflight_failed", retryable, {**named, **figures})
 
     violation = lot_violation(leg.instrument, quantity, price)
     if violation is not None:
@@ -42,6 +42,6 @@ def refuse_leg(leg: LegReadiness, quantity: Decimal, price: Decimal, leverage: i
     needed = quantity * price / leverage * MARGIN_CUSHION
     if leg.free_usdt < needed:
         return refusal("margin", free_usdt=leg.free_usdt, needed_usdt=needed)
-    if abs(leg.held - leg.expected) > leg.instrument.quantity_step / 2:
-        return refusal("position", held=leg.held, expected=leg.expected)
+    if abs(leg.held - leg.expected) >= leg.instrument.quantity_min:  # less than that is dust
+        return refusal("position", retryable=True, held=leg.held, expected=leg.expected)
     return None

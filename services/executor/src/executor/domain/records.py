@@ -71,6 +71,11 @@ class Order:
         """Whether nothing more is expected to fill."""
         return is_final(self.status)
 
+    @property
+    def price(self) -> Decimal:
+        """The average fill price; the price that was swept for the order until the venue has told."""
+        return self.reference_price if self.average_price is None else self.average_price
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -158,11 +163,11 @@ class TradeBook:
 
 
 def leg_fills(orders: Iterable[Order]) -> list[LegFill]:
-    """The filled part of each order."""
+    """The filled part of each order: a fill whose price is not known yet is a fill all the same."""
     return [
-        LegFill(order.leg, order.purpose, order.filled_quantity, order.average_price)
+        LegFill(order.leg, order.purpose, order.filled_quantity, order.price)
         for order in orders
-        if order.filled_quantity > 0 and order.average_price is not None
+        if order.filled_quantity > 0
     ]
 
 

@@ -34,5 +34,5 @@ _STRATEGY_MAY: dict[TradingState, frozenset[Purpose]] = {
 def may_send(state: TradingState, purpose: Purpose, authority: Authority) -> bool:
     """Whether an order of this purpose may go out; an operator may always reduce."""
     if authority is Authority.OPERATOR:
-        return purpose is not Purpose.OPEN
+        return purpose in _STRATEGY_MAY[TradingState.REDUCING]
     return purpose in _STRATEGY_MAY[state]

@@ -10,7 +10,9 @@ from common.messages.contracts import (
     WatchlistEvent,
 )
 from common.messages.envelope import Envelope
-from executor.application.ports import TradingStates
+from common.messaging.errors import TryLater
+from common.venues.errors import VenueBanned, VenueUnreachable
+from executor.application.ports import TradeBusyError, TradingStates
 from executor.application.use_cases import UseCases
 from executor.domain.trading_state import TradingState
 
@@ -26,9 +28,16 @@ class MessageRouter:
         """Hands the payload to its use case.
 
         Raises:
+            TryLater: another worker holds the trade, or a venue gives no answer now.
             pydantic.ValidationError: the payload is not what its subject promises.
             LookupError: nobody handles the subject.
         """
+        try:
+            await self._dispatch(envelope)
+        except (TradeBusyError, VenueUnreachable, VenueBanned) as error:
+            raise TryLater(str(error)) from error
+
+    async def _dispatch(self, envelope: Envelope) -> None:
         match envelope.subject:
             case subjects.EVENT_OPENED | subjects.EVENT_CHANGED | subjects.EVENT_CLOSED:
                 await self._does.opener.handle_event(envelope.read(WatchlistEvent))

@@ -27,6 +27,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         schema="watchlist",
     )
+    op.create_index(
+        "audit_event",
+        "audit",
+        ["event_id", "id"],
+        unique=False,
+        schema="watchlist",
+        postgresql_where=sa.text("event_id IS NOT NULL"),
+    )
     op.create_index("audit_service", "audit", ["service", "id"], unique=False, schema="watchlist")
     op.create_index(
         "audit_signal",
@@ -113,13 +121,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('opening', 'open', 'closing')"),
     )
     op.create_index("live_trade_signal_status", "live_trade_signal", ["status", "id"], unique=False, schema="watchlist")
+    op.create_index("live_trade_signal_symbol", "live_trade_signal", ["symbol", "id"], unique=False, schema="watchlist")
     op.create_index(
         "live_trade_signal_unfinalised",
         "live_trade_signal",
         ["id"],
         unique=False,
         schema="watchlist",
-        postgresql_where=sa.text("status = 'closed' AND finalised_at IS NULL"),
+        postgresql_where=sa.text("status IN ('closed', 'failed') AND finalised_at IS NULL"),
     )
     op.create_table(
         "live_trade_venue_position",
@@ -142,6 +151,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("message_id"),
         schema="watchlist",
+    )
+    op.create_index(
+        "outbox_age", "outbox", ["created_at"], unique=False, schema="watchlist", postgresql_using="brin"
     )
     op.create_index(
         "outbox_unpublished",
@@ -178,6 +190,14 @@ def upgrade() -> None:
         sa.Column("observation", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         schema="watchlist",
+    )
+    op.create_index(
+        "watch_observation_age",
+        "watch_observation",
+        ["observed_at"],
+        unique=False,
+        schema="watchlist",
+        postgresql_using="brin",
     )
     op.create_index(
         "watch_observation_pair",
@@ -390,10 +410,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("venue", "symbol", "fill_id"),
         schema="watchlist",
     )
+    op.create_index(
+        "live_trade_fill_no_fee",
+        "live_trade_fill",
+        ["signal_id"],
+        unique=False,
+        schema="watchlist",
+        postgresql_where=sa.text("fee_usdt IS NULL"),
+    )
     op.create_index("live_trade_fill_signal", "live_trade_fill", ["signal_id"], unique=False, schema="watchlist")
 
 
 def downgrade() -> None:
+    op.drop_index("live_trade_fill_no_fee", table_name="live_trade_fill", schema="watchlist")
     op.drop_index("live_trade_fill_signal", table_name="live_trade_fill", schema="watchlist")
     op.drop_table("live_trade_fill", schema="watchlist")
     op.drop_index("live_trade_spread_sample_signal", table_name="live_trade_spread_sample", schema="watchlist")
@@ -425,20 +454,25 @@ def downgrade() -> None:
         postgresql_where=sa.text("merged AND status IN ('forming', 'open')"),
     )
     op.drop_table("watch_signal_event", schema="watchlist")
+    op.drop_index(
+        "watch_observation_age", table_name="watch_observation", schema="watchlist", postgresql_using="brin"
+    )
     op.drop_index("watch_observation_pair", table_name="watch_observation", schema="watchlist")
     op.drop_table("watch_observation", schema="watchlist")
     op.drop_table("trading_state", schema="watchlist")
     op.drop_index(
         "outbox_unpublished", table_name="outbox", schema="watchlist", postgresql_where=sa.text("published_at IS NULL")
     )
+    op.drop_index("outbox_age", table_name="outbox", schema="watchlist", postgresql_using="brin")
     op.drop_table("outbox", schema="watchlist")
     op.drop_table("live_trade_venue_position", schema="watchlist")
     op.drop_index(
         "live_trade_signal_unfinalised",
         table_name="live_trade_signal",
         schema="watchlist",
-        postgresql_where=sa.text("status = 'closed' AND finalised_at IS NULL"),
+        postgresql_where=sa.text("status IN ('closed', 'failed') AND finalised_at IS NULL"),
     )
+    op.drop_index("live_trade_signal_symbol", table_name="live_trade_signal", schema="watchlist")
     op.drop_index("live_trade_signal_status", table_name="live_trade_signal", schema="watchlist")
     op.drop_index(
         "live_trade_signal_one_active",
@@ -459,4 +493,7 @@ def downgrade() -> None:
         "audit_signal", table_name="audit", schema="watchlist", postgresql_where=sa.text("signal_id IS NOT NULL")
     )
     op.drop_index("audit_service", table_name="audit", schema="watchlist")
+    op.drop_index(
+        "audit_event", table_name="audit", schema="watchlist", postgresql_where=sa.text("event_id IS NOT NULL")
+    )
     op.drop_table("audit", schema="watchlist")

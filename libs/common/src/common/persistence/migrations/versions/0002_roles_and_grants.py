@@ -1,5 +1,7 @@
 """A role per service, with the least it needs: it reads everything and writes only its own tables.
 
+What grows for ever is deleted by who wrote it once it is of no use: published messages, untriggered observations.
+
 The roles can log in but have no password until whoever deploys sets one. They belong to the whole server, so a
 downgrade takes their rights away and leaves the roles.
 
@@ -40,10 +42,11 @@ def upgrade() -> None:
         op.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA watchlist TO {role}")
         for table in APPEND_ONLY_TABLES:
             op.execute(f"GRANT INSERT ON watchlist.{table} TO {role}")
-        op.execute(f"GRANT UPDATE (published_at) ON watchlist.outbox TO {role}")
+        op.execute(f"GRANT UPDATE (published_at), DELETE ON watchlist.outbox TO {role}")
         for table in tables:
             op.execute(f"GRANT INSERT, UPDATE ON watchlist.{table} TO {role}")
     op.execute("GRANT DELETE ON watchlist.live_trade_venue_position TO tandem_executor")
+    op.execute("GRANT DELETE ON watchlist.watch_observation TO tandem_signal_ingest")
     op.execute(
         "INSERT INTO watchlist.trading_state (id, state, reason, changed_by) "
         "VALUES (1, 'active', 'first installation', 'migration')"

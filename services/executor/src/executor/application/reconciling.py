@@ -1,0 +1,175 @@
+"""Ledger against venues: on start, on a period, and whenever a close finds a difference.
+
+A difference is believed when it is seen twice with nothing of ours in between; fills then explain it. What a venue
+did without us is booked by its fills' ids, and the sibling leg is asked to be closed. What nobody of ours made is
+reported and left alone.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import structlog
+
+from common.domain.identifiers import Leg
+from common.messages.contracts import CloseRequested
+from common.runtime.clock import Clock
+from common.venues.errors import VenueError
+from common.venues.ports import Fill
+from executor.application.ports import Alarms, Bookkeeping, Outcome, StaleTradeError, TradeLedger, Venues
+from executor.domain.order_machine import OrderStatus
+from executor.domain.reconciliation import DriftKind, Explanation, LegDrift, SeenFill, explain, leg_drift
+from executor.domain.records import TradeBook
+from executor.domain.trade_machine import TradeStatus
+
+log = structlog.get_logger(__name__)
+
+SINCE_MARGIN = timedelta(minutes=5)
+
+Close = Callable[[CloseRequested], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """One look at a drift: what the ledger was, and what the venue showed."""
+
+    version: int
+    drift: LegDrift
+
+
+class Reconciler:
+    """Compares, explains and books. `foreign` is what venues hold that is not Tandem's, as last found."""
+
+    def __init__(
+        self, venues: Venues, ledger: TradeLedger, bookkeeping: Bookkeeping, alarms: Alarms, clock: Clock
+    ) -> None:
+        self._venues = venues
+        self._ledger = ledger
+        self._bookkeeping = bookkeeping
+        self._alarms = alarms
+        self._clock = clock
+        self._seen: dict[tuple[int, Leg], _Sight] = {}
+        self._foreign: dict[tuple[str, str], Decimal] = {}
+
+    def foreign(self, venue: str, symbol: str) -> Decimal:
+        """The signed part of a venue's position that is known not to be Tandem's."""
+        return self._foreign.get((venue, symbol), Decimal(0))
+
+    async def sweep(self, close: Close) -> None:
+        """Looks at every open trade that nobody works on, and asks `close` for what lost a leg."""
+        for trade in await self._bookkeeping.active_trades():
+            if trade.status is not TradeStatus.OPEN or not await self._ledger.take_lease(trade.id):
+                continue
+            try:
+                book = await self.reconcile(await self._ledger.book(trade.id))
+            except (VenueError, StaleTradeError) as error:
+                log.warning("reconciliation.failed", signal_id=trade.id, error=repr(error))
+                continue
+            finally:
+                await self._ledger.release_lease(trade.id)
+            await self._derisk(book, close)
+
+    async def reconcile(self, book: TradeBook) -> TradeBook:
+        """Looks at both legs of a trade at rest and books what explains a difference.
+
+        Raises:
+            VenueError: a venue does not answer.
+            StaleTradeError: the trade changed meanwhile.
+        """
+        if book.unresolved_orders or any(entry.status == "opening" for entry in book.entries):
+            return book
+        for leg in Leg:
+            drift = await self._drift(book, leg)
+            if drift is not None and self._is_believed(book, drift):
+                book = await self._answer(book, drift)
+        return book
+
+    async def _drift(self, book: TradeBook, leg: Leg) -> LegDrift | None:
+        trade, venue = book.trade, book.trade.venue(leg)
+        instrument = await self._venues[venue].instrument(trade.symbol)
+        positions = await self._venues[venue].account.positions([trade.symbol])
+        signed = positions[trade.symbol].quantity if trade.symbol in positions else Decimal(0)
+        found = leg_drift(book, leg, signed - self.foreign(venue, trade.symbol), instrument.quantity_step / 2)
+        if found is None:
+            self._seen.pop((trade.id, leg), None)
+        return found
+
+    def _is_believed(self, book: TradeBook, drift: LegDrift) -> bool:
+        sight = _Sight(book.trade.version, drift)
+        before = self._seen.get((book.trade.id, drift.leg))
+        self._seen[book.trade.id, drift.leg] = sight
+        return before == sight
+
+    async def _answer(self, book: TradeBook, drift: LegDrift) -> TradeBook:
+        trade, venue = book.trade, book.trade.venue(drift.leg)
+        fills = await self._fills(book, drift.leg)
+        seen = [SeenFill(fill.fill_id, fill.venue_order_id, fill.side, fill.quantity, fill.price) for fill in fills]
+        explanation = explain(book, drift, seen, await self._bookkeeping.booked_fill_ids(trade.id))
+        await self._report(book, drift, explanation)
+        self._seen.pop((trade.id, drift.leg), None)
+        match explanation.kind:
+            case DriftKind.MISSED_FILL:
+                return await self._book_ours(book, drift.leg, seen, explanation)
+            case DriftKind.EXTERNAL_CLOSE:
+                return await self._ledger.add_external(book, drift.leg, explanation.others, explanation.kind)
+            case DriftKind.EXTERNAL_OPEN:
+                surplus = -drift.missing if drift.leg is Leg.LONG else drift.missing
+                self._foreign[venue, trade.symbol] = self.foreign(venue, trade.symbol) + surplus
+        return book
+
+    async def _fills(self, book: TradeBook, leg: Leg) -> Sequence[Fill]:
+        since = min(order.intended_at for order in book.orders if order.leg is leg) - SINCE_MARGIN
+        return await self._venues[book.trade.venue(leg)].account.fills(book.trade.symbol, since)
+
+    async def _book_ours(
+        self, book: TradeBook, leg: Leg, fills: Sequence[SeenFill], explanation: Explanation
+    ) -> TradeBook:
+        for order in book.orders:
+            if order.leg is not leg or order.venue_order_id not in explanation.ours:
+                continue
+            filled = explanation.ours[order.venue_order_id or ""]
+            notional = sum(
+                (f.price * f.quantity for f in fills if f.venue_order_id == order.venue_order_id), Decimal(0)
+            )
+            status = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTLY_FILLED
+            outcome = Outcome(status, filled, notional / filled, order.venue_order_id, "found by reconciliation")
+            await self._ledger.record_outcome(order, outcome)
+        return await self._ledger.book(book.trade.id)
+
+    async def _report(self, book: TradeBook, drift: LegDrift, explanation: Explanation) -> None:
+        venue = book.trade.venue(drift.leg)
+        detail = {
+            "kind": explanation.kind,
+            "leg": drift.leg,
+            "venue": venue,
+            "symbol": book.trade.symbol,
+            "ledger": str(drift.ledger),
+            "venue_holds": str(drift.venue),
+            "fills": [fill.fill_id for fill in explanation.others],
+            "orders": {order: str(filled) for order, filled in explanation.ours.items()},
+        }
+        message = f"{venue} holds {drift.venue} {book.trade.symbol} where the ledger has {drift.ledger}"
+        await self._alarms.sound(f"drift_{explanation.kind}", message, detail, book.trade.id)
+
+    async def _derisk(self, book: TradeBook, close: Close) -> None:
+        """A leg that lost quantity without us leaves the other one standing: the whole trade is closed.
+
+        While a difference is still being looked at nothing is concluded.
+        """
+        if any((book.trade.id, leg) in self._seen for leg in Leg):
+            return
+        quantities = [book.position(leg).quantity for leg in Leg]
+        residual = [sum(residual_of(book, leg), Decimal(0)) for leg in Leg]
+        if quantities[0] - residual[0] == quantities[1] - residual[1]:
+            return
+        evidence = {"long_quantity": str(quantities[0]), "short_quantity": str(quantities[1])}
+        await close(
+            CloseRequested(signal_id=book.trade.id, reason="unhedged", requested_by="executor", evidence=evidence)
+        )
+
+
+def residual_of(book: TradeBook, leg: Leg) -> list[Decimal]:
+    """What each filled entry left unmatched on a leg because it was below the venue's minimum."""
+    found = (entry.snapshot.get("residual", {}).get(leg.value, 0) for entry in book.filled_entries)
+    return [Decimal(str(value)) for value in found]

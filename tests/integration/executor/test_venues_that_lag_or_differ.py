@@ -1,0 +1,296 @@
+"""What venues do to a trade that is not in the book: they lag, reject late, forget prices, and act without us."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+
+from common.domain.identifiers import Leg, Side
+from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreachable
+from common.venues.ports import OrderIntent, OrderReport, OrderState
+from executor.application import closing, orders
+from executor.domain.reconciliation import DriftKind
+from support.embedded_stack import Database
+from support.executor_desk import ExecutorDesk, event, executor_desk, gap
+from support.fake_venue import FakeVenue
+
+
+@pytest.fixture
+async def desk(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ExecutorDesk]:
+    monkeypatch.setattr(closing, "POSITION_READ_SECONDS", 0.01)
+    async with executor_desk(database) as made:
+        yield made
+
+
+def held(desk: ExecutorDesk) -> list[Decimal]:
+    return [desk.venues[name].ledger.account.position("SOL").quantity for name in ("bybit", "binance")]
+
+
+async def by_hand(venue: FakeVenue, side: Side, quantity: str, name: str = "by-hand") -> None:
+    """Somebody trades on the account beside Tandem."""
+    await venue.send(OrderIntent(venue.venue, "SOL", side, Decimal(quantity), name, False, Decimal(190)))
+
+
+async def errors(desk: ExecutorDesk) -> list[str]:
+    return [row["kind"] for row in await desk.pool.fetch("SELECT kind FROM watchlist.live_trade_error ORDER BY id")]
+
+
+async def test_a_position_that_lags_after_the_fill_is_closed_all_the_same(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = await desk.open_trade(event())
+    for venue in desk.venues.values():
+        answers: Any = iter([{}, {}, {}])
+        original = venue.positions
+
+        async def lagging(symbols: Any = None, answers: Any = answers, original: Any = original) -> Any:
+            return next(answers, None) or await original(symbols)
+
+        monkeypatch.setattr(venue, "positions", lagging)
+    assert (await desk.close(book)).trade.status == "closed"
+    assert held(desk) == [0, 0]
+
+
+class AwayPool:
+    """A pool whose server just went away."""
+
+    async def fetchval(self, *_: object) -> None:
+        raise asyncpg.InterfaceError("connection lost")
+
+
+async def test_a_database_that_failed_while_a_lease_was_taken_leaves_the_trade_workable(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = await desk.open_trade(event())
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.trades, "_pool", AwayPool())
+        with pytest.raises(asyncpg.InterfaceError):
+            await desk.trades.take_lease(book.trade.id)
+    assert (await desk.close(book)).trade.status == "closed"
+
+
+async def test_an_order_that_is_accepted_and_rejected_later_is_settled_with_few_questions(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def accepted(intent: OrderIntent) -> OrderReport:
+        return OrderReport(intent.client_order_id, "77", OrderState.WORKING, Decimal(0), None)
+
+    async def rejected(symbol: str, client_order_id: str) -> OrderReport:
+        asked.append(client_order_id)
+        return OrderReport(client_order_id, "77", OrderState.REJECTED, Decimal(0), None)
+
+    monkeypatch.setattr(desk.venues["binance"], "send", accepted)
+    monkeypatch.setattr(desk.venues["binance"], "order", rejected)
+    await desk.opener.handle_event(event())
+    assert (await desk.signal(event()))["status"] == "failed"
+    assert held(desk) == [0, 0]
+    assert len(asked) == 1
+
+
+async def test_a_fill_without_a_price_is_a_fill(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = desk.venues["binance"].send
+
+    async def priceless(intent: OrderIntent) -> OrderReport:
+        report = await original(intent)
+        return OrderReport(report.client_order_id, report.venue_order_id, report.state, report.filled_quantity, None)
+
+    monkeypatch.setattr(desk.venues["binance"], "send", priceless)
+    book = await desk.open_trade(event())
+    assert held(desk) == [Decimal("5.2"), Decimal("-5.2")]
+    await desk.bookkeeper.sweep()
+    short = (await desk.trades.book(book.trade.id)).opening_order(book.filled_entries[0], Leg.SHORT)
+    assert short.average_price == Decimal("190.99")
+
+
+async def test_a_venue_that_does_not_answer_gives_the_trade_back_unresolved(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "RESOLVE_WITHIN_SECONDS", 0.1)
+    lost = OrderOutcomeUnknown("binance", "timeout")
+    desk.venues["binance"].fail_next_send(lost, after_acceptance=True)
+    original = desk.venues["binance"].order
+
+    async def silent(symbol: str, client_order_id: str) -> OrderReport:
+        raise VenueUnreachable("binance", "no answer")
+
+    monkeypatch.setattr(desk.venues["binance"], "order", silent)
+    await desk.opener.handle_event(event())
+    assert (await desk.signal(event()))["status"] == "opening"
+    monkeypatch.setattr(desk.venues["binance"], "order", original)
+    await desk.recovery.settle_all()
+    assert (await desk.signal(event()))["status"] == "open"
+
+
+async def test_a_leg_closed_by_hand_is_booked_by_its_fill_and_the_other_leg_is_closed(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await by_hand(desk.venues["binance"], Side.BUY, "5.2")
+    for _ in range(2):
+        await desk.reconciler.sweep(desk.closing.handle)
+    book = await desk.trades.book(book.trade.id)
+    assert (book.trade.status, book.trade.close_reason) == ("closed", "unhedged")
+    assert held(desk) == [0, 0]
+    assert f"drift_{DriftKind.EXTERNAL_CLOSE}" in await errors(desk)
+    desk.clock.forward(minutes=1)
+    await desk.bookkeeper.sweep()
+    made = sum(venue.ledger.account.balance for venue in desk.venues.values()) - 20_000
+    assert (await desk.signal(event()))["net_pnl_usdt"] == made
+
+
+async def test_without_the_missing_fill_no_account_is_made_up(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = await desk.open_trade(event())
+    await by_hand(desk.venues["binance"], Side.BUY, "5.2")
+    original = desk.venues["binance"].fills
+
+    async def no_fills(*_: object) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(desk.venues["binance"], "fills", no_fills)
+    book = await desk.close(book)
+    assert book.trade.status == "closing", "the venue shows less than the ledger and nothing explains it"
+    assert held(desk) == [0, 0], "what can be closed is closed"
+    monkeypatch.setattr(desk.venues["binance"], "fills", original)
+    desk.clock.forward(minutes=5)
+    await desk.recovery.settle_all()
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
+
+
+async def test_a_position_beside_ours_is_reported_and_left_alone(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await by_hand(desk.venues["bybit"], Side.BUY, "1")
+    for _ in range(2):
+        await desk.reconciler.sweep(desk.closing.handle)
+    assert f"drift_{DriftKind.EXTERNAL_OPEN}" in await errors(desk)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "open"
+    assert (await desk.close(book)).trade.status == "closed"
+    assert held(desk) == [1, 0]
+
+
+async def test_a_fill_that_was_missed_is_found_by_its_order(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await desk.pool.execute(
+        "UPDATE watchlist.live_trade_order SET status = 'cancelled', filled_quantity = 0 WHERE leg = 'short'"
+    )
+    for _ in range(2):
+        await desk.reconciler.sweep(desk.closing.handle)
+    book = await desk.trades.book(book.trade.id)
+    assert book.trade.status == "open"
+    assert book.position(Leg.SHORT).quantity == Decimal("5.2")
+    assert f"drift_{DriftKind.MISSED_FILL}" in await errors(desk)
+
+
+async def test_a_fee_that_is_told_later_is_booked_later(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = await desk.open_trade(event())
+    original = desk.venues["bybit"].fills
+    with monkeypatch.context() as early:
+
+        async def without_fee(symbol: str, since: Any) -> list[Any]:
+            return [replace(fill, fee_usdt=None) for fill in await original(symbol, since)]
+
+        early.setattr(desk.venues["bybit"], "fills", without_fee)
+        await desk.bookkeeper.sweep()
+    await desk.close(book)
+    desk.clock.forward(minutes=2)
+    desk.bookkeeper._fills_read.clear()
+    await desk.bookkeeper.sweep()
+    desk.bookkeeper._funding_read.clear()
+    await desk.bookkeeper.sweep()
+    assert (await desk.signal(event()))["net_pnl_usdt"] is not None
+
+
+async def test_a_failed_entry_has_its_account_too(desk: ExecutorDesk) -> None:
+    desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+    await desk.opener.handle_event(event())
+    desk.clock.forward(minutes=1)
+    await desk.bookkeeper.sweep()
+    row = await desk.signal(event())
+    assert row["status"] == "failed"
+    assert row["net_pnl_usdt"] == desk.venues["bybit"].ledger.account.balance - 10_000
+    assert row["net_pnl_usdt"] < 0
+
+
+async def test_the_loser_of_a_race_does_not_release_the_winners_claim(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    original = desk.venues["bybit"].send
+
+    async def send(intent: OrderIntent) -> OrderReport:
+        await desk.opener.handle_event(event())  # the same event again, while the first handling sends
+        seen.append(await desk.trades.take_lease((await desk.signal(event()))["id"]))
+        return await original(intent)
+
+    monkeypatch.setattr(desk.venues["bybit"], "send", send)
+    await desk.open_trade(event())
+    assert seen == [False]
+
+
+async def test_unwinding_that_fails_is_tried_again_with_pauses_and_somebody_is_told(desk: ExecutorDesk) -> None:
+    desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+    original = desk.venues["bybit"].send
+
+    async def only_opens(intent: OrderIntent) -> OrderReport:
+        if intent.reduce_only:
+            raise OrderRejected("bybit", "suspended")
+        return await original(intent)
+
+    desk.venues["bybit"].send = only_opens  # type: ignore[method-assign]  # one venue of this test
+    await desk.opener.handle_event(event())
+    for _ in range(20):
+        await desk.recovery.settle_all()
+    tried = [order for order in (await desk.book(event())).orders if order.purpose == "unwind"]
+    assert len(tried) == 10, "five at once, five in the one sweep that the pause let through"
+    assert "unwind_not_done" in await errors(desk)
+
+
+async def test_a_badly_filled_entry_does_not_make_an_unchanged_gap_look_widened(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = desk.venues["binance"].send
+
+    async def slipping(intent: OrderIntent) -> OrderReport:
+        gap(desk.venues, "188", "188.2")
+        report = await original(intent)
+        gap(desk.venues, "188", "191")
+        return report
+
+    monkeypatch.setattr(desk.venues["binance"], "send", slipping)
+    book = await desk.open_trade(event())
+    entry = book.filled_entries[0]
+    assert entry.entry_spread_metric is not None
+    assert entry.entry_spread_metric < 0.002
+    assert entry.entry_spread_pct == pytest.approx(entry.snapshot["execution"]["entry_spread_pct"])
+
+
+async def test_a_close_larger_than_the_venues_maximum_goes_out_in_parts(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = await desk.open_trade(event())
+    original = desk.venues["bybit"].instruments
+
+    async def smaller() -> Any:
+        return {name: replace(rules, quantity_max=Decimal(2)) for name, rules in (await original()).items()}
+
+    monkeypatch.setattr(desk.venues["bybit"], "instruments", smaller)
+    assert (await desk.close(book)).trade.status == "closed"
+    assert [intent.quantity for intent in desk.venues["bybit"].sent[1:]] == [Decimal(2), Decimal(2), Decimal("1.2")]
+
+
+async def test_an_operators_close_whose_message_was_lost_is_found_in_the_audit(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await desk.pool.execute(
+        "INSERT INTO watchlist.audit (service, decided_at, decision, signal_id, evidence) "
+        "VALUES ('api_gateway', $1, 'close_requested', $2, $3)",
+        desk.clock.now(),
+        book.trade.id,
+        {"who": "anna", "why": "test"},
+    )
+    await desk.recovery.settle_all()
+    row = await desk.signal(event())
+    assert (row["status"], row["close_reason"]) == ("closed", "operator")

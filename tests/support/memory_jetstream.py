@@ -1,0 +1,296 @@
+"""NATS JetStream in memory, as far as `common.messaging.bus` uses it, so that the real bus runs in a simulation.
+
+What is promised: a message is stored once for an id within the window, and delivered at least once to one client of
+each durable consumer: again when it is not acknowledged in time, when the handler asks for it, and sometimes for no
+reason at all. Nothing promises an order.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from random import Random
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import nats.errors
+from nats.js.api import ConsumerConfig
+
+from common.messages.subjects import STREAM_SUBJECTS
+from support.virtual_process import Journey, Life, Reply, ask
+
+DUPLICATE_WINDOW_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Disorder:
+    """How often a delivery takes another message than the first, and how often one is delivered for no reason."""
+
+    out_of_turn: float = 0.0
+    twice: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One message of a stream."""
+
+    sequence: int
+    subject: str
+    body: bytes
+
+
+@dataclass(eq=False)
+class _Consumer:
+    """One durable consumer: what waits, who pulls, and what is out with a client."""
+
+    filters: Sequence[str]
+    ack_wait_seconds: float
+    waiting: deque[Stored] = field(default_factory=deque)
+    pulls: deque[Reply[Any]] = field(default_factory=deque)
+    deliveries: dict[int, int] = field(default_factory=dict)
+    out: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
+    done: set[int] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class _Stream:
+    subjects: Sequence[str]
+    messages: list[Stored] = field(default_factory=list)
+    consumers: dict[str, _Consumer] = field(default_factory=dict)
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a subject is one of a pattern's; `*` stands for one token."""
+    wanted, given = pattern.split("."), subject.split(".")
+    return len(wanted) == len(given) and all(w in ("*", g) for w, g in zip(wanted, given, strict=True))
+
+
+class MemoryJetStream:
+    """The server. Everything here happens in the moment in which it is called."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        random: Random | None = None,
+        disorder: Disorder = Disorder(),  # noqa: B008  frozen
+        streams: Mapping[str, Sequence[str]] = STREAM_SUBJECTS,
+    ) -> None:
+        self.disorder = disorder
+        self._loop = loop
+        self._random = random or Random(0)
+        self._streams = {name: _Stream(subjects) for name, subjects in streams.items()}
+        self._seen: dict[str, float] = {}
+        self._outside = copy_context()
+
+    def store(self, subject: str, body: bytes, message_id: str | None) -> None:
+        """Keeps a message, unless its id was seen within the window."""
+        now = self._loop.time()
+        if message_id is not None:
+            if now - self._seen.get(message_id, -DUPLICATE_WINDOW_SECONDS) < DUPLICATE_WINDOW_SECONDS:
+                return
+            self._seen[message_id] = now
+        for stream in self._streams.values():
+            if any(matches(pattern, subject) for pattern in stream.subjects):
+                message = Stored(len(stream.messages) + 1, subject, body)
+                stream.messages.append(message)
+                for consumer in stream.consumers.values():
+                    self._offer(consumer, message)
+
+    def add_consumer(self, stream: str, config: ConsumerConfig) -> None:
+        """Makes the durable consumer where there is none yet; a new one gets every message that is kept."""
+        assert config.durable_name is not None
+        known = self._streams[stream].consumers
+        if config.durable_name not in known:
+            consumer = _Consumer(config.filter_subjects or [], config.ack_wait or 30.0)
+            known[config.durable_name] = consumer
+            for message in self._streams[stream].messages:
+                self._offer(consumer, message)
+
+    def pull(self, stream: str, durable: str, reply: Reply[Any]) -> None:
+        """Answers with a message as soon as there is one."""
+        consumer = self._streams[stream].consumers[durable]
+        consumer.pulls.append(reply)
+        self._serve(consumer)
+
+    def settle(self, stream: str, durable: str, sequence: int) -> None:
+        """The message is done with: acknowledged or given up."""
+        consumer = self._streams[stream].consumers[durable]
+        self._take_back(consumer, sequence)
+        consumer.done.add(sequence)
+
+    def again(self, stream: str, durable: str, sequence: int, delay_seconds: float) -> None:
+        """The client wants it delivered again, later."""
+        consumer = self._streams[stream].consumers[durable]
+        self._take_back(consumer, sequence)
+        message = self._streams[stream].messages[sequence - 1]
+        self._later(delay_seconds, consumer, message)
+
+    def backlog(self) -> int:
+        """Messages that some consumer has not finished."""
+        return sum(
+            len([m for m in stream.messages if self._concerns(consumer, m) and m.sequence not in consumer.done])
+            for stream in self._streams.values()
+            for consumer in stream.consumers.values()
+        )
+
+    @staticmethod
+    def _concerns(consumer: _Consumer, message: Stored) -> bool:
+        return any(matches(pattern, message.subject) for pattern in consumer.filters)
+
+    def _offer(self, consumer: _Consumer, message: Stored) -> None:
+        if self._concerns(consumer, message):
+            consumer.waiting.append(message)
+            if self._random.random() < self.disorder.twice:
+                consumer.waiting.append(message)
+            self._serve(consumer)
+
+    def _serve(self, consumer: _Consumer) -> None:
+        while consumer.waiting:
+            while consumer.pulls and consumer.pulls[0].future.done():
+                consumer.pulls.popleft()
+            if not consumer.pulls:
+                return
+            message = self._next(consumer)
+            reply = consumer.pulls.popleft()
+            count = consumer.deliveries[message.sequence] = consumer.deliveries.get(message.sequence, 0) + 1
+            self._take_back(consumer, message.sequence)
+            consumer.out[message.sequence] = self._later(consumer.ack_wait_seconds, consumer, message)
+            reply.give((message, count))
+
+    def _next(self, consumer: _Consumer) -> Stored:
+        if len(consumer.waiting) > 1 and self._random.random() < self.disorder.out_of_turn:
+            chosen = self._random.randrange(len(consumer.waiting))
+            message = consumer.waiting[chosen]
+            del consumer.waiting[chosen]
+            return message
+        return consumer.waiting.popleft()
+
+    def _later(self, seconds: float, consumer: _Consumer, message: Stored) -> asyncio.TimerHandle:
+        def return_it() -> None:
+            consumer.out.pop(message.sequence, None)
+            if message.sequence not in consumer.done:
+                consumer.waiting.append(message)
+                self._serve(consumer)
+
+        return self._loop.call_later(seconds, return_it, context=self._outside)
+
+    @staticmethod
+    def _take_back(consumer: _Consumer, sequence: int) -> None:
+        timer = consumer.out.pop(sequence, None)
+        if timer is not None:
+            timer.cancel()
+
+
+class BusNetwork(Protocol):
+    """How requests to the bus travel."""
+
+    def journey(self, life: Life) -> Journey:
+        """The next request's.
+
+        Raises:
+            OSError: the server cannot be reached now.
+        """
+        ...
+
+
+@dataclass(eq=False)
+class MemoryNats:
+    """`nats.aio.client.Client` and its JetStream context for one process."""
+
+    server: MemoryJetStream
+    life: Life
+    network: BusNetwork
+    is_connected: bool = True
+    outside: Context = field(default_factory=copy_context)
+
+    def jetstream(self) -> "MemoryNats":
+        return self
+
+    async def publish(self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str]) -> None:
+        message_id = headers.get("Nats-Msg-Id")
+        await self.request(lambda: self.server.store(subject, body, message_id), timeout)
+
+    async def add_consumer(self, stream: str, config: ConsumerConfig) -> None:
+        await self.request(lambda: self.server.add_consumer(stream, config), 5.0)
+
+    async def pull_subscribe_bind(self, durable: str, stream: str) -> "MemorySubscription":
+        return MemorySubscription(self, stream, durable)
+
+    async def consumer_info(self, stream: str, durable: str) -> None:
+        await self.request(lambda: None, 5.0)
+
+    async def close(self) -> None:
+        return
+
+    async def request(self, work: Any, timeout: float) -> None:
+        """Has `work` done by the server.
+
+        Raises:
+            nats.errors.TimeoutError: no answer came; it may be done all the same.
+            OSError: the server cannot be reached.
+        """
+
+        def serve(reply: Reply[None]) -> None:
+            work()
+            reply.give(None)
+
+        await self.answered(serve, timeout)
+
+    async def answered(self, serve: Any, timeout: float) -> Any:
+        """The server's answer; raises as `request` does."""
+        journey = self.network.journey(self.life)
+        try:
+            async with asyncio.timeout(timeout):
+                return await ask(asyncio.get_running_loop(), self.life, serve, journey, self.outside)
+        except TimeoutError as error:
+            raise nats.errors.TimeoutError from error
+
+    def tell(self, work: Any) -> None:
+        """Sends what needs no answer; it may get lost."""
+        journey = self.network.journey(self.life)
+        if self.life.alive and not journey.request_lost:
+            loop = asyncio.get_running_loop()
+            handle = loop.call_later(journey.there_seconds, work, context=self.outside)
+            self.life.in_flight[handle] = None
+
+
+@dataclass(eq=False)
+class MemorySubscription:
+    """A pull subscription."""
+
+    client: MemoryNats
+    stream: str
+    durable: str
+
+    async def fetch(self, batch: int, timeout: float) -> list["MemoryMessage"]:
+        def serve(reply: Reply[Any]) -> None:
+            self.client.server.pull(self.stream, self.durable, reply)
+
+        message, count = await self.client.answered(serve, timeout)
+        return [MemoryMessage(self, message, count)]
+
+    async def unsubscribe(self) -> None:
+        return
+
+
+class MemoryMessage:
+    """A delivered message."""
+
+    def __init__(self, subscription: MemorySubscription, message: Stored, deliveries: int) -> None:
+        self._subscription = subscription
+        self._sequence = message.sequence
+        self.subject = message.subject
+        self.data = message.body
+        self.metadata = SimpleNamespace(num_delivered=deliveries)
+
+    async def ack(self) -> None:
+        at = self._subscription
+        at.client.tell(lambda: at.client.server.settle(at.stream, at.durable, self._sequence))
+
+    async def term(self) -> None:
+        await self.ack()
+
+    async def nak(self, delay: float) -> None:
+        at = self._subscription
+        at.client.tell(lambda: at.client.server.again(at.stream, at.durable, self._sequence, delay))

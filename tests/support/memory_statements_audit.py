@@ -1,0 +1,110 @@
+"""Outbox, audit and errors: the statements of `common.messaging.outbox` and `common.persistence.journal`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from common.messaging import outbox
+from common.persistence import journal
+from support.memory_postgres import Row, Statement, Transaction
+from support.memory_rows import stored_json
+
+
+def _add_messages(
+    transaction: Transaction,
+    service: str,
+    message_ids: Sequence[str],
+    subjects: Sequence[str],
+    bodies: Sequence[bytes],
+    now: datetime,
+) -> list[Row]:
+    added = []
+    for message_id, subject, body in zip(message_ids, subjects, bodies, strict=True):
+        values = {"service": service, "message_id": message_id, "subject": subject, "body": body}
+        if transaction.conflicting("outbox", values) is None:
+            row = transaction.insert("outbox", **values, created_at=now, published_at=None)
+            added.append({name: row[name] for name in ("id", "message_id", "subject", "body")})
+    return added
+
+
+def _waiting(transaction: Transaction, service: str) -> list[Row]:
+    return [row for row in transaction.rows("outbox") if row["published_at"] is None and row["service"] == service]
+
+
+def _unpublished(transaction: Transaction, service: str, after: int, limit: int) -> list[Row]:
+    found = [row for row in _waiting(transaction, service) if row["id"] > after]
+    return [{name: row[name] for name in ("id", "message_id", "subject", "body")} for row in found[:limit]]
+
+
+def _published(transaction: Transaction, ids: Sequence[int], now: datetime) -> list[Row]:
+    for id_ in sorted(ids):
+        row = transaction.locked("outbox", id_)
+        if row is not None:
+            transaction.update("outbox", row, published_at=now)
+    return []
+
+
+def _backlog(transaction: Transaction, service: str) -> list[Row]:
+    waiting = _waiting(transaction, service)
+    return [{"count": len(waiting), "min": min((row["created_at"] for row in waiting), default=None)}]
+
+
+def _decided(
+    transaction: Transaction,
+    service: str,
+    now: datetime,
+    decision: str,
+    symbol: str | None,
+    event_id: int | None,
+    signal_id: int | None,
+    evidence: Any,
+) -> list[Row]:
+    transaction.insert(
+        "audit",
+        service=service,
+        decided_at=now,
+        decision=decision,
+        symbol=symbol,
+        event_id=event_id,
+        signal_id=signal_id,
+        evidence=stored_json(evidence),
+    )
+    return []
+
+
+def _decided_many(transaction: Transaction, service: str, now: datetime, *lists: Sequence[Any]) -> list[Row]:
+    for decision, symbol, event_id, signal_id, evidence in zip(*lists, strict=True):
+        _decided(transaction, service, now, decision, symbol, event_id, signal_id, evidence)
+    return []
+
+
+def _failed(
+    transaction: Transaction,
+    service: str,
+    now: datetime,
+    kind: str,
+    signal_id: int | None,
+    message: str,
+    detail: Any,
+) -> list[Row]:
+    transaction.insert(
+        "live_trade_error",
+        service=service,
+        occurred_at=now,
+        kind=kind,
+        signal_id=signal_id,
+        message=message,
+        detail=stored_json(detail),
+    )
+    return []
+
+
+AUDIT_STATEMENTS: dict[str, Statement] = {
+    outbox._INSERT: _add_messages,
+    outbox._UNPUBLISHED: _unpublished,
+    outbox._PUBLISHED: _published,
+    outbox._BACKLOG: _backlog,
+    journal._AUDIT: _decided,
+    journal._AUDIT_MANY: _decided_many,
+    journal._ERROR: _failed,
+}

@@ -1,0 +1,380 @@
+"""A venue in virtual time behind the ports: the engine of `venue_sim` with its faults, reached over a slow line.
+
+What the wire does to a request (lost, late, banned, garbled) ends here in the same errors as in the ccxt adapter. An
+order that arrives later than the venue accepts a signed request is refused, as real venues do. A venue may also take
+the same client order id twice: real ones do once the first order is over, so nothing may rest on them refusing it.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar
+
+from common.domain.funding import FundingTerms
+from common.domain.identifiers import Side
+from common.domain.instruments import Instrument
+from common.domain.order_book import OrderBook, book_side
+from common.runtime.clock import Clock
+from common.venues.errors import (
+    OrderNotSent,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    VenueBanned,
+    VenueError,
+    VenueRefused,
+    VenueUnreachable,
+)
+from common.venues.ports import (
+    Balance,
+    Fill,
+    FundingPayment,
+    OrderIntent,
+    OrderReport,
+    OrderState,
+    PositionMode,
+    TopOfBook,
+    VenuePosition,
+)
+from support.virtual_process import Journey, Life, Reply, ask
+from venue_sim.account import Order, OrderStatus
+from venue_sim.faults import WIRE, EndpointClass, FaultKind, FaultSpec, Target
+from venue_sim.matching import Side as VenueSide
+from venue_sim.refusals import Reason, Refusal
+from venue_sim.venue import OrderRequest, Venue
+
+REQUEST_TIMEOUT_SECONDS = 5.0
+RECEIVE_WINDOW_SECONDS = 5.0
+"""How old a signed request may be when it arrives."""
+
+Answer = TypeVar("Answer")
+
+_STATES = {
+    OrderStatus.WORKING: OrderState.WORKING,
+    OrderStatus.FILLED: OrderState.FILLED,
+    OrderStatus.EXPIRED: OrderState.CANCELLED,
+    OrderStatus.CANCELLED: OrderState.CANCELLED,
+}
+
+
+class VenueNetwork(Protocol):
+    """How requests to one venue travel."""
+
+    def journey(self, life: Life) -> Journey:
+        """The next request's.
+
+        Raises:
+            OSError: no connection comes about.
+        """
+        ...
+
+
+@dataclass(eq=False)
+class VenueServer:
+    """The venue itself, and what is only known here: how often each client order id took effect."""
+
+    venue: Venue
+    clock: Clock
+    takes_ids_again: bool = False
+    effects: Counter[str] = field(default_factory=Counter)
+    arrived: list[Callable[["VenueServer", Order, str], None]] = field(default_factory=list)
+    """Told of every order that took effect, with the client order id that it came with."""
+
+    @property
+    def name(self) -> str:
+        return self.venue.name
+
+    def place(self, intent: OrderIntent) -> Order:
+        """Executes an order; a client id that is known is refused, or taken again, as the venue is.
+
+        Raises:
+            Refusal.
+        """
+        client_id = intent.client_order_id
+        if self.takes_ids_again and self.effects[client_id]:
+            client_id = f"{client_id}-{self.effects[client_id]}"
+        request = OrderRequest(
+            symbol=intent.symbol,
+            side=VenueSide(intent.side.value),
+            quantity=intent.quantity,
+            client_id=client_id,
+            reduce_only=intent.reduce_only,
+            received_monotonic_ns=int(self.clock.monotonic() * 1e9),
+        )
+        order = self.venue.place(request)
+        self.effects[intent.client_order_id] += 1
+        for told in self.arrived:
+            told(self, order, intent.client_order_id)
+        return order
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What a wire fault makes of an answer."""
+
+    spec: FaultSpec
+    left_seconds: float
+
+
+@dataclass(eq=False)
+class VirtualVenue:
+    """`MarketData`, `Account` and `OrderDesk` of one venue for one process."""
+
+    server: VenueServer
+    life: Life
+    network: VenueNetwork
+    clock: Clock
+    _instruments: Mapping[str, Instrument] | None = None
+    _outside: Context = field(default_factory=copy_context)
+
+    @property
+    def venue(self) -> str:
+        return self.server.name
+
+    # Public data
+
+    async def instruments(self) -> Mapping[str, Instrument]:
+        if self._instruments is None:
+            self._instruments = await self._read(None, None, self._list)
+        return self._instruments
+
+    async def book(self, symbol: str) -> OrderBook:
+        received_at_seconds = self.clock.monotonic()
+        book = await self._read(EndpointClass.BOOK, symbol, lambda: self.server.venue.book(symbol))
+        sides = book_side(book.bids), book_side(book.asks)
+        return OrderBook(self.venue, symbol, *sides, received_at_seconds, book.update_id)
+
+    async def tops(self, symbols: Sequence[str]) -> Mapping[str, TopOfBook]:
+        venue = self.server.venue
+        wanted = [symbol for symbol in symbols if symbol in venue.instruments]
+        books = await self._read(None, None, lambda: [venue.market_book(symbol) for symbol in wanted])
+        return {
+            book.symbol: TopOfBook(book.symbol, book.bids[0].price, book.asks[0].price)
+            for book in books
+            if book.bids and book.asks
+        }
+
+    async def funding(self, symbols: Sequence[str]) -> Mapping[str, FundingTerms]:
+        venue = self.server.venue
+        wanted = [symbol for symbol in symbols if symbol in venue.instruments]
+        shown = await self._read(None, None, lambda: {symbol: venue.funding(symbol) for symbol in wanted})
+        return {
+            symbol: FundingTerms(self.venue, symbol, float(f.rate), float(f.interval_hours), f.next_time)
+            for symbol, f in shown.items()
+        }
+
+    async def server_time_offset_seconds(self) -> float:
+        return await self._read(None, None, lambda: 0.0)
+
+    async def close(self) -> None:
+        return
+
+    # Account
+
+    async def balance(self) -> Balance:
+        def read() -> Balance:
+            self.server.venue.settle()
+            return Balance(self.server.venue.account.balance, self.server.venue.available())
+
+        return await self._read(EndpointClass.BALANCE, None, read)
+
+    async def positions(self, symbols: Sequence[str] | None = None) -> Mapping[str, VenuePosition]:
+        def read() -> dict[str, VenuePosition]:
+            venue = self.server.venue
+            venue.settle()
+            shown = [venue.shown.position(symbol) for symbol in symbols or venue.instruments]
+            return {
+                held.symbol: VenuePosition(
+                    self.venue,
+                    held.symbol,
+                    held.quantity,
+                    held.entry_price,
+                    venue.mark(held.symbol),
+                    Decimal(venue.leverage(held.symbol)),
+                )
+                for held in shown
+                if held.quantity
+            }
+
+        return await self._read(EndpointClass.POSITIONS, None, read)
+
+    async def position_mode(self, symbol: str) -> PositionMode:
+        return await self._read(None, symbol, lambda: PositionMode.ONE_WAY)
+
+    async def prepare(self, symbol: str, leverage: int) -> None:
+        await self._read(None, symbol, lambda: self.server.venue.set_leverage(symbol, leverage))
+
+    async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        def read() -> OrderReport | None:
+            try:
+                return report(self.server.venue.find_order(symbol, "", client_order_id))
+            except Refusal as refusal:
+                if refusal.reason is Reason.ORDER_NOT_FOUND:
+                    return None
+                raise
+
+        return await self._read(EndpointClass.ORDER_QUERY, symbol, read)
+
+    async def fills(self, symbol: str, since: datetime) -> Sequence[Fill]:
+        def read() -> list[Fill]:
+            self.server.venue.settle()
+            return [
+                Fill(
+                    venue=self.venue,
+                    symbol=symbol,
+                    fill_id=fill.fill_id,
+                    venue_order_id=fill.order_id,
+                    side=Side(fill.side.value),
+                    price=fill.price,
+                    quantity=fill.quantity,
+                    fee_usdt=fill.fee,
+                    traded_at=fill.time,
+                )
+                for fill in self.server.venue.shown.fills(symbol)
+                if fill.symbol == symbol and fill.time >= since
+            ]
+
+        return await self._read(EndpointClass.FILLS, symbol, read)
+
+    async def funding_payments(self, symbol: str, since: datetime) -> Sequence[FundingPayment]:
+        def read() -> list[FundingPayment]:
+            self.server.venue.settle()
+            return [
+                FundingPayment(self.venue, symbol, payment.payment_id, payment.amount, payment.time)
+                for payment in self.server.venue.shown.payments(symbol)
+                if payment.symbol == symbol and payment.time >= since
+            ]
+
+        return await self._read(EndpointClass.FUNDING, symbol, read)
+
+    # Orders
+
+    async def send(self, intent: OrderIntent) -> OrderReport:
+        signed_at = self.clock.monotonic()
+        target = Target(EndpointClass.ORDER_CREATE, intent.symbol, reduce_only=intent.reduce_only)
+
+        def place() -> OrderReport:
+            if self.clock.monotonic() - signed_at > RECEIVE_WINDOW_SECONDS:
+                raise OrderRejected(self.venue, "the request is too old", "recv_window")
+            try:
+                return report(self.server.place(intent), intent.client_order_id)
+            except Refusal as refusal:
+                kind = OrderOutcomeUnknown if refusal.reason is Reason.DUPLICATE_CLIENT_ID else OrderRejected
+                raise kind(self.venue, str(refusal), refusal.reason) from refusal
+
+        try:
+            return await self._ask(target, place, self._order_error)
+        except TimeoutError as error:
+            raise OrderOutcomeUnknown(self.venue, "no answer in time") from error
+        except OSError as error:
+            raise OrderNotSent(self.venue, f"no connection: {error}") from error
+
+    async def cancel(self, symbol: str, client_order_id: str) -> None:
+        def end() -> None:
+            try:
+                self.server.venue.cancel(symbol, "", client_order_id)
+            except Refusal as refusal:
+                if refusal.reason not in (Reason.ORDER_NOT_OPEN, Reason.ORDER_NOT_FOUND):
+                    raise
+
+        await self._read(EndpointClass.ORDER_CANCEL, symbol, end)
+
+    # The line
+
+    def _list(self) -> dict[str, Instrument]:
+        return {
+            symbol: Instrument(
+                venue=self.venue,
+                symbol=symbol,
+                quantity_step=rules.quantity_step,
+                quantity_min=rules.quantity_min,
+                notional_min=rules.notional_min,
+                price_tick=rules.price_tick,
+                quantity_max=rules.quantity_max,
+            )
+            for symbol, rules in self.server.venue.instruments.items()
+        }
+
+    async def _read(self, endpoint: EndpointClass | None, symbol: str | None, work: Callable[[], Answer]) -> Answer:
+        def read() -> Answer:
+            try:
+                return work()
+            except Refusal as refusal:
+                raise VenueRefused(self.venue, str(refusal), refusal.reason) from refusal
+
+        try:
+            return await self._ask(Target(endpoint, symbol), read, self._read_error)
+        except (TimeoutError, OSError) as error:
+            raise VenueUnreachable(self.venue, f"no answer: {error!r}") from error
+
+    async def _ask(
+        self, target: Target, work: Callable[[], Answer], failure: Callable[[_Failed], VenueError]
+    ) -> Answer:
+        """One request.
+
+        Raises:
+            TimeoutError: no answer in time; OSError: no connection; VenueError: an answer that says so.
+        """
+        journey = self.network.journey(self.life)
+
+        def serve(reply: Reply[Answer]) -> None:
+            self._serve(target, work, failure, reply)
+
+        async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+            return await ask(asyncio.get_running_loop(), self.life, serve, journey, self._outside)
+
+    def _serve(
+        self,
+        target: Target,
+        work: Callable[[], Answer],
+        failure: Callable[[_Failed], VenueError],
+        reply: Reply[Answer],
+    ) -> None:
+        venue = self.server.venue
+        venue.settle()
+        now = venue.moment()
+        fault = venue.faults.take(target, WIRE, now)
+        try:
+            answer = work() if fault is None or fault.spec.takes_effect else None
+        except VenueError as error:
+            reply.refuse(error)
+            return
+        if fault is None:
+            reply.give(answer)  # type: ignore[arg-type]  # without a fault the work was done
+        elif fault.spec.kind is FaultKind.DELAY:
+            replace_seconds(reply, fault.spec.seconds).give(answer)  # type: ignore[arg-type]
+        elif fault.spec.kind is not FaultKind.TIMEOUT:
+            reply.refuse(failure(_Failed(fault.spec, fault.remaining_seconds(now))))
+
+    def _read_error(self, failed: _Failed) -> VenueError:
+        kind = failed.spec.kind
+        if kind is FaultKind.BAN:
+            return VenueBanned(self.venue, "banned", "418", self.clock.unix_seconds() + failed.left_seconds)
+        if kind is FaultKind.NONCE:
+            return VenueRefused(self.venue, "the clocks differ")
+        return VenueUnreachable(self.venue, f"fault: {kind}")
+
+    def _order_error(self, failed: _Failed) -> VenueError:
+        kind = failed.spec.kind
+        if kind in (FaultKind.REJECT, FaultKind.BAN, FaultKind.NONCE):
+            return OrderRejected(self.venue, f"fault: {kind}", str(kind))
+        return OrderOutcomeUnknown(self.venue, f"fault: {kind}", str(kind))
+
+
+def replace_seconds(reply: Reply[Any], seconds: float) -> Reply[Any]:
+    """The same reply, that much later."""
+    return replace(reply, seconds=reply.seconds + seconds)
+
+
+def report(order: Order, client_order_id: str | None = None) -> OrderReport:
+    """An order as the venue tells of it."""
+    return OrderReport(
+        client_order_id=client_order_id or order.client_id,
+        venue_order_id=order.order_id,
+        state=_STATES[order.status],
+        filled_quantity=order.filled,
+        average_price=order.average if order.filled else None,
+    )
