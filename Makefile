@@ -48,6 +48,9 @@ lint: $(STAMP)  ## style, types and the layer rules
 bench: $(STAMP)  ## p50 and p99 of the hot paths
 	@cd tests && ../$(BIN)/python -m benchmarks
 
+chaos: $(STAMP)  ## end every process at every point, and check the books; ONLY='executor closing' plays some of it
+	@cd tests && ../$(BIN)/python -m chaos '$(ONLY)'
+
 # Needs uv (https://docs.astral.sh/uv); the lock has hashes of every platform's files and no index address.
 lock:  ## renew requirements.lock from requirements.in
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -57,4 +60,4 @@ clean:  ## remove .venv, runs and caches
 	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-unit lint bench lock clean
+.PHONY: help install demo test test-unit lint bench chaos lock clean

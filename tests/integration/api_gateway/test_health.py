@@ -31,7 +31,7 @@ async def test_dead_services_are_named_and_the_gateway_itself_is_ready(gateway: 
     assert answer.status_code == 503
     health = answer.json()
     assert health["status"] == "not_ready"
-    assert health["services"]["api_gateway"]["dependencies"] == {"postgres": "ok", "nats": "ok"}
+    assert health["services"]["api_gateway"]["dependencies"] == {"postgres": "ok", "nats": "ok", "outbox": "ok"}
     for service in ("signal_ingest", "executor", "position_monitor"):
         assert health["services"][service]["status"] == "unreachable"
         assert any(problem.startswith(f"{service} is unreachable") for problem in health["problems"])

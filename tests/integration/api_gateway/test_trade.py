@@ -92,12 +92,13 @@ async def test_the_story_is_in_order_of_time_and_cause(gateway: Gateway, rows: L
         "first saw the gap of SOL long binance / short bybit",
         "opened watchlist event",
         "recorded signal",
+        "decided to open entry 1 of 0.5 a leg: the books gave 1.2000%",
         "decided: confirmed",
         "will buy 0.5 SOL on binance to open entry 1",
         "order to buy 0.5 SOL on binance is filled: 0.5 at 100",
-        "entry 1 filled (k = 1): a spread of 1.2000%, 50.60 USDT a leg",
+        "entry 1 filled (k = 1): a spread of 1.2000%, 50.6 USDT a leg",
         "opened the trade in SOL",
-        "decided: scale in requested",
+        "asked for another entry",
         "entry 2 filled",
         "received 0.01 USDT of funding on bybit (short leg)",
         "met an error, venue unreachable",
@@ -116,8 +117,11 @@ async def test_each_line_carries_the_figures_behind_it_down_to_the_swept_levels(
 ) -> None:
     trade = await closed_trade(rows)
     story = (await gateway.http.get(f"/api/live_trading/signals/{trade.id}")).json()["story"]
-    entry = next(line for line in story if line["what"].startswith("entry 1"))
-    assert entry["figures"]["snapshot"]["swept"]["long"] == [["100", "0.5"]]
+    planned = next(line for line in story if line["what"].startswith("decided to open entry 1"))
+    assert planned["figures"]["execution"]["long_buy"]["taken"] == [["100", "0.5"]]
+    assert (planned["figures"]["pnl_hat"], planned["figures"]["win_prob"]) == (0.01, 0.9)
+    filled = next(line for line in story if line["what"].startswith("entry 1 filled"))
+    assert filled["figures"]["residual"] == {"long": "0", "short": "0"}
     decision = next(line for line in story if line["what"] == "decided: confirmed")
     assert decision["figures"] == {"threshold": 0.007}
 

@@ -119,6 +119,8 @@ def answering(signals: list[dict[str, Any]], venue: dict[str, Any]) -> Callable[
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/overview"):
             return httpx.Response(200, json={"signals": signals})
+        if request.url.path in ("/api/audit", "/api/live_trading/observations", "/api/live_trading/samples"):
+            return httpx.Response(200, json={"items": [], "next": None})
         if request.url.path == "/control/state":
             return httpx.Response(200, json={"symbols": {"SOL": {"mid": "207.4372604"}}})
         if request.url.path == "/control/ledger":
@@ -130,7 +132,9 @@ def answering(signals: list[dict[str, Any]], venue: dict[str, Any]) -> Callable[
 
 def scenario(speed: float, expectations: Expectations) -> Scenario:
     clock = ClockScenario(starts_at=STARTS_AT, ends_at=ENDS_AT, speed=speed)
-    return Scenario.model_construct(title="A gap", story="It closes.", clock=clock, expect=expectations)
+    return Scenario.model_construct(
+        title="A gap", story="It closes.", clock=clock, observations=[], expect=expectations
+    )
 
 
 async def run(
@@ -184,7 +188,7 @@ async def test_a_gateway_that_does_not_answer_is_named(tmp_path: Path, status: i
     def refuse(request: httpx.Request) -> httpx.Response:
         return httpx.Response(status)
 
-    with pytest.raises(NoAnswer, match=rf"{status} .* 'http://gateway/api/live_trading/overview\?limit=50'"):
+    with pytest.raises(NoAnswer, match=rf"{status} .* 'http://gateway/api/\S+'"):
         await run(tmp_path, refuse, Expectations())
 
 

@@ -34,7 +34,6 @@ def test_a_trade_is_told_from_its_signal_to_its_settlement() -> None:
     ) == [
         "SOL signal: long bybit / short binance",
         "SOL opened: long bybit / short binance, 1.23%",
-        "SOL has 2 entries",
         "SOL closed: take_profit",
         "SOL settled: fees 0.1, funding 0, net P&L 1.5 USDT",
     ]
@@ -43,13 +42,6 @@ def test_a_trade_is_told_from_its_signal_to_its_settlement() -> None:
 def test_a_signal_that_is_skipped_again_is_told_again_only_for_another_reason() -> None:
     steps = [signal(status="skipped", reason=reason) for reason in ("book_stale", "book_stale", "unstable")]
     assert told(*steps) == ["SOL skipped: book_stale", "SOL skipped: unstable"]
-
-
-def test_every_reason_that_a_signal_was_skipped_for_is_remembered() -> None:
-    watch = MarketWatch()
-    watch.take([signal(status="skipped", reason="book_stale")])
-    watch.take([signal(status="open")])
-    assert watch.outcome.skipped_reasons == {"book_stale"}
 
 
 def test_a_signal_that_fell_off_the_page_is_not_forgotten() -> None:

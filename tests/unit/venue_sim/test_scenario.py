@@ -60,6 +60,28 @@ def test_figures_are_read_exactly(tmp_path: Path) -> None:
     assert (sol.funding[0].rate, sol.funding[1].interval_hours) == (Decimal("-0.00302761"), 4)
 
 
+def test_scripts_of_a_venue_are_read(tmp_path: Path) -> None:
+    script = """
+[[venues.binance.faults]]
+at = 2025-10-10T21:00:00Z
+kind = "lag"
+endpoint = "positions"
+seconds = 2.5
+for_seconds = 60
+clock = "market"
+[[venues.binance.interventions]]
+at = 2025-10-10T21:05:00Z
+kind = "liquidate"
+symbol = "SOL"
+quantity = 1.5
+"""
+    file = tmp_path / "scripted.toml"
+    file.write_text(GOOD + script)
+    venue = load_scenario(file).venues["binance"]
+    assert (venue.faults[0].kind, venue.faults[0].seconds, venue.faults[0].times_max) == ("lag", 2.5, None)
+    assert (venue.interventions[0].kind, venue.interventions[0].quantity) == ("liquidate", Decimal("1.5"))
+
+
 @pytest.mark.parametrize("file", sorted(SCENARIOS.glob("*.toml")), ids=lambda file: file.stem)
 def test_every_scenario_of_the_project_can_be_played(file: Path) -> None:
     scenario = load_scenario(file)
@@ -88,9 +110,36 @@ def test_every_scenario_of_the_project_can_be_played(file: Path) -> None:
         ("2025-10-10T23:00:00Z", "2025-10-10T23:00:00", ["clock.ends_at", "timezone"]),
         ('protocol = "binance"', 'protocol = "kraken"', ["venues.binance.protocol = 'kraken'", "'binance' or 'bybit'"]),
         ("[venues.binance]", "[venues.Binance]", ["venues"]),
-        ("[settings]", "[setting]", ["setting: is not a field; allowed here: clock, expect, settings"]),
+        ("[settings]", "[setting]", ["setting: is not a field; allowed here: clock, expect, observations, settings"]),
         ("trades_closed_min = 1", "trades_closed_min = -1", ["expect.trades_closed_min = -1"]),
+        (
+            "[expect]",
+            "[[observations]]\nat = 2025-10-10T23:00:00Z\nbody = {}\n[expect]",
+            ["observations.at 2025-10-10T23:00:00+00:00", "outside of the clock's run"],
+        ),
         ('= "500"', "= 500", ["settings.LIVE_TRADING_PER_LEG_USDT = 500", "string"]),
+        (
+            "[venues.binance.instruments.SOL]",
+            '[[venues.binance.faults]]\nat = 2025-10-10T21:00:00Z\nkind = "explode"\n[venues.binance.instruments.SOL]',
+            ["venues.binance.faults.0.kind = 'explode'", "'stuck'"],
+        ),
+        (
+            "[venues.binance.instruments.SOL]",
+            '[[venues.binance.faults]]\nkind = "drop"\ntypo = 1\n[venues.binance.instruments.SOL]',
+            ["faults.0.typo: is not a field; allowed here: accepted, at, cancel_fills", "faults.0.at: is missing"],
+        ),
+        (
+            "[venues.binance.instruments.SOL]",
+            '[[venues.binance.faults]]\nat = 2025-10-10T21:00:00Z\nkind = "drop"\nsymbol = "NOPE"\n'
+            "[venues.binance.instruments.SOL]",
+            ["venues.binance", "faults.0.symbol NOPE is not listed; allowed: SOL"],
+        ),
+        (
+            "[venues.binance.instruments.SOL]",
+            '[[venues.binance.interventions]]\nat = 2025-10-10T21:00:00Z\nkind = "external_open"\nsymbol = "SOL"\n'
+            "[venues.binance.instruments.SOL]",
+            ["interventions.0", "quantity: is missing; external_open needs it"],
+        ),
         ("speed = 120", "speed = ", ["is no TOML", "line"]),
     ],
 )

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +14,14 @@ import httpx
 
 from common.runtime.clock import ReplayClock
 from local_stack import report
+from local_stack.chronicle import Chronicle
 from local_stack.ending import FAILED, NoAnswer
-from local_stack.expectations import can_be_met_early, unmet
+from local_stack.expectations import Outcome, can_be_met_early, unmet
 from local_stack.market_watch import MarketWatch
 from local_stack.ports import Ports
+from local_stack.posting import post_observations
 from local_stack.reconciliation import VenueLedger, differences
+from local_stack.recorded import read_recorded
 from local_stack.run_directory import CHECKOUT, DEFAULT_VAR
 from local_stack.screen import Screen
 from local_stack.services import SERVICES, title_of
@@ -95,6 +98,7 @@ class Demo:
         self._http = http
         self._screen = screen
         self._watch = MarketWatch()
+        self._chronicle = Chronicle(self._gateway)
         self._clock: ReplayClock = stack.market_clock()
         self._told_progress_at = 0.0
 
@@ -106,13 +110,12 @@ class Demo:
         )
         began = time.monotonic()
         self._stack.start_clock()
-        while True:
-            await self._until_over()
-            trades, ledgers = await self._trades(), await self._ledgers()
-            # A trade may have opened while the figures were gathered: then they tell of two moments.
-            self._take(await self._overview())
-            if self._watch.outcome.is_settled or self._grace_is_over():
-                break
+        posting = asyncio.create_task(self._post_observations())
+        try:
+            trades, ledgers = await self._play(posting)
+        finally:
+            posting.cancel()
+        outcome = await self._outcome()
         self._screen.end_status()
         return report.Result(
             scenario=self._name,
@@ -120,10 +123,10 @@ class Demo:
             market_from=clock.starts_at,
             market_to=self._clock.now(),
             real_seconds=time.monotonic() - began,
-            outcome=self._watch.outcome,
+            outcome=outcome,
             trades=trades,
             ledgers=ledgers,
-            unmet=unmet(self._scenario.expect, self._watch.outcome),
+            unmet=unmet(self._scenario.expect, outcome),
             differences=differences(trades, ledgers),
             expected=self._scenario.expect.model_dump(mode="json", exclude_none=True),
         )
@@ -142,18 +145,43 @@ class Demo:
         with contextlib.suppress(asyncio.CancelledError):
             await self._stack.guard(asyncio.Event().wait())
 
-    async def _until_over(self) -> None:
-        while not self._is_over():
+    async def _play(self, posting: asyncio.Task[None]) -> tuple[list[Trade], list[VenueLedger]]:
+        while True:
+            await self._until_over(posting)
+            trades, ledgers = await self._trades(), await self._ledgers()
+            # A trade may have opened while the figures were gathered: then they tell of two moments.
+            self._take(await self._overview())
+            if self._watch.outcome.is_settled or self._grace_is_over():
+                return trades, ledgers
+
+    async def _until_over(self, posting: asyncio.Task[None]) -> None:
+        while not await self._is_over():
+            if posting.done():
+                posting.result()
+            await self._tell_news()
             self._take(await self._overview())
             self._show_progress(await self._prices())
             await asyncio.sleep(_POLL_PAUSE_SECONDS)
 
-    def _is_over(self) -> bool:
+    async def _is_over(self) -> bool:
         outcome, expected = self._watch.outcome, self._scenario.expect
-        has_ended = self._clock.now() >= self._scenario.clock.ends_at
         if not outcome.is_settled:
             return self._grace_is_over()
-        return has_ended or (can_be_met_early(expected) and bool(outcome.closed) and not unmet(expected, outcome))
+        if self._clock.now() >= self._scenario.clock.ends_at:
+            return True
+        if not can_be_met_early(expected) or not outcome.closed:
+            return False
+        return not unmet(expected, await self._outcome())
+
+    async def _outcome(self) -> Outcome:
+        """The signals as they were last seen, with what the services recorded of what is expected."""
+        outcome = self._watch.outcome
+        trade_ids = [signal.id for signal in outcome.trades]
+        return replace(outcome, recorded=await read_recorded(self._scenario.expect, trade_ids, self._gateway))
+
+    async def _post_observations(self) -> None:
+        ingest = self._stack.service_url("signal_ingest")
+        await post_observations(self._scenario.observations, self._clock, self._http, ingest, self._tell_now)
 
     def _grace_is_over(self) -> bool:
         overdue = self._clock.now() - self._scenario.clock.ends_at
@@ -161,7 +189,14 @@ class Demo:
 
     def _take(self, overview: dict[str, Any]) -> None:
         for line in self._watch.take(signals_of(overview)):
-            self._screen.say(f"{_time(self._clock.now())}  {line}", style="cyan")
+            self._tell_now(line)
+
+    async def _tell_news(self) -> None:
+        for news in await self._chronicle.news(self._watch.outcome.signals):
+            self._screen.say(f"{_time(news.at)}  {news.what}", style="cyan")
+
+    def _tell_now(self, line: str) -> None:
+        self._screen.say(f"{_time(self._clock.now())}  {line}", style="cyan")
 
     def _show_progress(self, prices: str) -> None:
         now = self._clock.now()
@@ -190,7 +225,7 @@ class Demo:
         for venue in self._stack.venues:
             state = await self._json(f"{venue.url}/control/state")
             for symbol, market in state["symbols"].items():
-                mids.setdefault(symbol, []).append(f"{Decimal(market['mid']):.2f} {venue.name}")
+                mids.setdefault(symbol, []).append(f"{Decimal(market['mid']):.5g} {venue.name}")
         return ", ".join(f"{symbol} {' '.join(shown_mids)}" for symbol, shown_mids in mids.items())
 
     async def _ledgers(self) -> list[VenueLedger]:

@@ -12,11 +12,10 @@ class MarketWatch:
 
     def __init__(self) -> None:
         self._signals: dict[int, Signal] = {}
-        self._skipped_reasons: set[str] = set()
 
     @property
     def outcome(self) -> Outcome:
-        return Outcome(tuple(self._signals.values()), frozenset(self._skipped_reasons))
+        return Outcome(tuple(self._signals.values()))
 
     def take(self, signals: Iterable[Signal]) -> list[str]:
         """Takes the signals as they are now; answers what changed, oldest signal first."""
@@ -24,8 +23,6 @@ class MarketWatch:
         for signal in sorted(signals, key=lambda one: one.id):
             lines += changes(self._signals.get(signal.id), signal)
             self._signals[signal.id] = signal
-            if signal.status == "skipped" and signal.reason:
-                self._skipped_reasons.add(signal.reason)
         return lines
 
     def summary(self) -> str:
@@ -35,13 +32,10 @@ class MarketWatch:
 
 
 def changes(before: Signal | None, after: Signal) -> list[str]:
-    """Sentences that tell how a signal came from `before` to `after`."""
+    """Sentences that tell how a signal came from `before` to `after`; added entries are told by the chronicle."""
     told: list[str] = []
     if before is None or (before.status, before.reason) != (after.status, after.reason):
         told += _status_sentence(after)
-    entries_before = before.entries_count if before else 0
-    if after.entries_count > max(entries_before, 1):
-        told.append(f"{after.symbol} has {after.entries_count} entries")
     if after.finalised_at and not (before and before.finalised_at):
         told.append(_settlement_sentence(after))
     return told

@@ -70,7 +70,7 @@ def write(result: Result, path: Path) -> None:
         "trades": [trade.model_dump() for trade in result.trades],
         "venues": [ledger.model_dump() for ledger in result.ledgers],
         "signals": [signal.model_dump() for signal in result.outcome.signals],
-        "skipped_reasons": sorted(result.outcome.skipped_reasons),
+        "recorded": {name: sorted(found) for name, found in vars(result.outcome.recorded).items()},
     }
     path.write_text(json.dumps(content, indent=2, default=_plain) + "\n")
 

@@ -6,9 +6,9 @@ Leaving the block, however it is left, stops every process and removes the data 
 
 import secrets
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
@@ -20,7 +20,7 @@ from common.runtime.clock import ReplayClock
 from local_stack.nats import nats_server, nats_url
 from local_stack.ports import Ports, claim
 from local_stack.postgres import DATABASE, Cluster
-from local_stack.processes import Part
+from local_stack.processes import Command, Part
 from local_stack.run_directory import DEFAULT_VAR, RunDirectory
 from local_stack.screen import Screen
 from local_stack.services import (
@@ -52,6 +52,8 @@ class StackPlan:
     services: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Environment of every service, over the settings of the scenario."""
+    call: Callable[[str, Command], Command] = lambda _service, command: command
+    """How a service is called in the end: for tests that put something between it and its surroundings."""
     ports: Ports = field(default_factory=Ports)
     var: Path = DEFAULT_VAR
 
@@ -194,7 +196,8 @@ class LocalStack:
             settings={**(self.scenario.settings if self.scenario else {}), **self.plan.settings},
             clock=self._clock_environment(),
         )
-        return [environment.part(service, self._http) for service in self.plan.services]
+        parts = {service: environment.part(service, self._http) for service in self.plan.services}
+        return [replace(part, command=self.plan.call(service, part.command)) for service, part in parts.items()]
 
     def _clock_environment(self) -> dict[str, str]:
         return self._clock.environment() if self._clock else {}

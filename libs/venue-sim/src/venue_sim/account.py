@@ -5,7 +5,7 @@ a position is the sum of its fills; a client order id belongs to one order for e
 (net); the margin mode is remembered but every position is margined alike, from the whole balance.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,6 +14,7 @@ from typing import Protocol
 
 from venue_sim.market import Level
 from venue_sim.matching import Side
+from venue_sim.moment import Moment
 
 CENT_MILLIONTH = Decimal("0.00000001")
 """Venues keep money to eight decimals."""
@@ -25,10 +26,21 @@ def money(amount: Decimal) -> Decimal:
 
 
 class OrderStatus(StrEnum):
-    """How a market order ended. Market orders are never left open."""
+    """How a market order stands. Without a fault it has ended when its answer leaves."""
 
+    WORKING = "working"
     FILLED = "filled"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Origin(StrEnum):
+    """Who sent an order: the trader over the wire, the account's owner by hand, or the venue itself."""
+
+    TRADER = "trader"
+    OWNER = "owner"
+    LIQUIDATION = "liquidation"
+    DELEVERAGING = "deleveraging"
 
 
 class MarginMode(StrEnum):
@@ -46,6 +58,10 @@ class Identifiers(Protocol):
     def fill(self, number: int) -> str: ...
 
     def payment(self, number: int) -> str: ...
+
+    def foreign_client_id(self, origin: Origin, number: int) -> str:
+        """The client order id of an order that the trader did not send; empty where the venue gives none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +94,9 @@ class Order:
     reduce_only: bool
     received_monotonic_ns: int
     time: datetime
-    status: OrderStatus = OrderStatus.EXPIRED
+    origin: Origin = Origin.TRADER
+    status: OrderStatus = OrderStatus.WORKING
+    updated_at: datetime | None = None
     filled: Decimal = Decimal(0)
     quote: Decimal = Decimal(0)
     fee: Decimal = Decimal(0)
@@ -88,6 +106,11 @@ class Order:
     def average(self) -> Decimal:
         """Average price of what was filled; zero where nothing was."""
         return self.quote / self.filled if self.filled else Decimal(0)
+
+    @property
+    def remaining(self) -> Decimal:
+        """What was asked for and not executed."""
+        return self.quantity - self.filled
 
 
 @dataclass(slots=True)
@@ -160,7 +183,9 @@ class FundingPayment:
 class Account:
     """The ledger. It books what the venue has decided and refuses nothing itself."""
 
-    def __init__(self, balance: Decimal, taker_fee: Decimal, identifiers: Identifiers) -> None:
+    def __init__(
+        self, balance: Decimal, taker_fee: Decimal, identifiers: Identifiers, now: Callable[[], Moment]
+    ) -> None:
         self.initial_balance = balance
         self.balance = balance
         self.taker_fee = taker_fee
@@ -174,7 +199,8 @@ class Account:
         self._by_client_id: dict[str, Order] = {}
         self._by_order_id: dict[str, Order] = {}
         self._identifiers = identifiers
-        self._number = 0
+        self._now = now
+        self._booked_at: list[Moment] = []
 
     def position(self, symbol: str) -> Position:
         """The position of `symbol`, flat where nothing was traded."""
@@ -193,27 +219,43 @@ class Account:
         return self._by_order_id.get(order_id)
 
     def next_number(self) -> int:
-        """The number of the next order, fill or payment: one sequence for all."""
-        self._number += 1
-        return self._number
+        """The number of the next order, fill or payment, booked now: one sequence for all."""
+        self._booked_at.append(self._now())
+        return len(self._booked_at)
+
+    def booked_at(self, number: int) -> Moment:
+        """When the order, fill or payment with this number was booked."""
+        return self._booked_at[number - 1]
+
+    def foreign_client_id(self, origin: Origin, number: int) -> str:
+        """The client order id that the venue gives to an order of this origin."""
+        return self._identifiers.foreign_client_id(origin, number)
 
     def order_id(self, number: int) -> str:
         """The venue's way to write an order's number."""
         return self._identifiers.order(number)
 
-    def book_order(self, order: Order, levels: list[Level]) -> None:
-        """Books an accepted order with everything that it executed."""
+    def accept(self, order: Order) -> None:
+        """Books an accepted order; nothing of it is executed yet. Only the trader's client ids are unique."""
         self.orders.append(order)
-        self._by_client_id[order.client_id] = order
+        if order.origin is Origin.TRADER:
+            self._by_client_id[order.client_id] = order
         self._by_order_id[order.order_id] = order
-        for level in levels:
-            self._book_fill(order, level)
-        order.status = OrderStatus.FILLED if order.filled == order.quantity else OrderStatus.EXPIRED
 
-    def _book_fill(self, order: Order, level: Level) -> None:
+    def execute(self, order: Order, levels: list[Level], now: datetime) -> None:
+        """Books what a working order executes now."""
+        for level in levels:
+            self._book_fill(order, level, now)
+
+    def end(self, order: Order, now: datetime, unfilled: OrderStatus = OrderStatus.EXPIRED) -> None:
+        """Ends an order: filled, or `unfilled` where something remains."""
+        order.status = OrderStatus.FILLED if order.filled == order.quantity else unfilled
+        order.updated_at = now
+
+    def _book_fill(self, order: Order, level: Level, now: datetime) -> None:
         number = self.next_number()
         fee = money(level.price * level.quantity * self.taker_fee)
-        realised = self.position(order.symbol).trade(order.side, level, order.time)
+        realised = self.position(order.symbol).trade(order.side, level, now)
         fill = Fill(
             number=number,
             fill_id=self._identifiers.fill(number),
@@ -225,7 +267,7 @@ class Account:
             quantity=level.quantity,
             fee=fee,
             realised_pnl=realised,
-            time=order.time,
+            time=now,
         )
         self.balance += realised - fee
         self.fills.append(fill)
@@ -233,6 +275,7 @@ class Account:
         order.filled += level.quantity
         order.quote += level.price * level.quantity
         order.fee += fee
+        order.updated_at = now
 
     def book_funding(self, symbol: str, rate: Decimal, mark: Decimal, time: datetime) -> None:
         """Books one settlement: a long pays `rate` of its notional at `mark`, a short receives it."""

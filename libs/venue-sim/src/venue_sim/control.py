@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
-import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,7 +18,7 @@ from starlette.routing import Route
 from venue_sim.account import Fill, FundingPayment, Order, Position
 from venue_sim.dialects.wire import text
 from venue_sim.market import Level
-from venue_sim.refusals import Refusal
+from venue_sim.responses import Command, command_endpoint, json_response
 from venue_sim.venue import Venue
 
 PositiveDecimal = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
@@ -28,9 +27,6 @@ PriceLevel = tuple[PositiveDecimal, PositiveDecimal]
 
 class _Command(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Command = TypeVar("Command", bound=_Command)
 
 
 class PriceCommand(_Command):
@@ -93,59 +89,30 @@ def control_routes(venue: Venue) -> list[Route]:
     def hold_time(command: TimeCommand) -> None:
         venue.hold_time(command.now)
 
+    def command(model: type[Command], act: Callable[[Command], None]) -> Callable[[Request], Awaitable[Response]]:
+        return command_endpoint(model, act, lambda: venue_state(venue), lambda: list(venue.instruments))
+
     async def state(_request: Request) -> Response:
-        return _json(venue_state(venue))
+        return json_response(venue_state(venue))
 
     async def ledger(_request: Request) -> Response:
-        return _json(venue_ledger(venue))
+        return json_response(venue_ledger(venue))
 
     return [
-        Route("/control/price", _command(venue, PriceCommand, price), methods=["POST"]),
-        Route("/control/book", _command(venue, BookCommand, book), methods=["POST"]),
-        Route("/control/funding", _command(venue, FundingCommand, funding), methods=["POST"]),
-        Route("/control/time", _command(venue, TimeCommand, hold_time), methods=["POST"]),
+        Route("/control/price", command(PriceCommand, price), methods=["POST"]),
+        Route("/control/book", command(BookCommand, book), methods=["POST"]),
+        Route("/control/funding", command(FundingCommand, funding), methods=["POST"]),
+        Route("/control/time", command(TimeCommand, hold_time), methods=["POST"]),
         Route("/control/state", state, methods=["GET"]),
         Route("/control/ledger", ledger, methods=["GET"]),
     ]
-
-
-def _command(
-    venue: Venue, model: type[Command], act: Callable[[Command], None]
-) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        try:
-            act(model.model_validate_json(await request.body()))
-        except ValidationError as error:
-            return _problem(422, "; ".join(_describe(details) for details in error.errors()))
-        except Refusal as refusal:
-            listed = ", ".join(venue.instruments)
-            return _problem(422, f"symbol = {refusal.detail!r}: is not listed; allowed: {listed}")
-        return _json(venue_state(venue))
-
-    return answer
-
-
-def _describe(details: Any) -> str:
-    field = ".".join(str(part) for part in details["loc"]) or "the body"
-    value = details["input"]
-    shown = f" = {value!r}" if isinstance(value, str | int | float | Decimal) and len(str(value)) < 80 else ""
-    return f"{field}{shown}: {details['msg'].removeprefix('Value error, ')}"
-
-
-def _problem(status: int, detail: str) -> Response:
-    content = {"type": "about:blank", "title": "Command refused", "status": status, "detail": detail}
-    return Response(orjson.dumps(content), status, media_type="application/problem+json")
-
-
-def _json(content: Any) -> Response:
-    return Response(orjson.dumps(content), media_type="application/json")
 
 
 def venue_state(venue: Venue) -> dict[str, Any]:
     """The venue now: time, prices, funding, and what the control interface has replaced."""
     symbols = {}
     for symbol in venue.instruments:
-        book, funding = venue.book(symbol), venue.funding(symbol)
+        book, funding = venue.market_book(symbol), venue.funding(symbol)
         symbols[symbol] = {
             "mid": text(venue.mid(symbol)),
             "bid": text(book.bids[0].price) if book.bids else None,

@@ -32,3 +32,10 @@ def walk(book: Book, side: Side, quantity: Decimal) -> list[Level]:
         taken.append(Level(level.price, part))
         remaining -= part
     return taken
+
+
+def average_price(levels: list[Level], otherwise: Decimal) -> Decimal:
+    """What the levels cost a unit; `otherwise` where there are none."""
+    taken = sum((level.quantity for level in levels), Decimal(0))
+    value = sum((level.price * level.quantity for level in levels), Decimal(0))
+    return value / taken if taken else otherwise

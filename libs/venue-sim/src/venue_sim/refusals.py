@@ -18,6 +18,7 @@ class Reason(StrEnum):
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     ORDER_NOT_FOUND = "order_not_found"
     ORDER_NOT_OPEN = "order_not_open"
+    NOTHING_TO_TRADE = "nothing_to_trade"
     POSITION_MODE_MISMATCH = "position_mode_mismatch"
     POSITION_MODE_UNCHANGED = "position_mode_unchanged"
     POSITION_MODE_WITH_POSITION = "position_mode_with_position"

@@ -23,6 +23,9 @@ from pydantic import (
     model_validator,
 )
 
+from venue_sim.faults import ScriptedFault
+from venue_sim.interventions import ScriptedIntervention
+
 Protocol = Literal["binance", "bybit"]
 """Wire protocols that a simulated venue can speak; a venue of any name may speak any of them."""
 
@@ -105,12 +108,23 @@ class Instrument(_Table):
 
 
 class VenueScenario(_Table):
-    """One venue: the protocol it speaks, what it charges, what the account starts with, what it lists."""
+    """One venue: the protocol it speaks, what it charges, what the account starts with, what it lists, what fails."""
 
     protocol: Protocol
     taker_fee: Decimal = Field(ge=0, lt=1)
     balance_usdt: Decimal = Field(ge=0)
     instruments: dict[Symbol, Instrument] = Field(min_length=1)
+    faults: list[ScriptedFault] = []
+    interventions: list[ScriptedIntervention] = []
+
+    @model_validator(mode="after")
+    def _scripts_name_listed_symbols(self) -> Self:
+        named = [(f"faults.{index}", fault.symbol) for index, fault in enumerate(self.faults)]
+        named += [(f"interventions.{index}", step.symbol) for index, step in enumerate(self.interventions)]
+        for where, symbol in named:
+            if symbol is not None and symbol not in self.instruments:
+                raise ValueError(f"{where}.symbol {symbol} is not listed; allowed: {', '.join(self.instruments)}")
+        return self
 
 
 class ClockScenario(_Table):

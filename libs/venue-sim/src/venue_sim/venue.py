@@ -2,7 +2,8 @@
 
 Everything the venue does happens at `now()`, which is market time. Funding is booked for every settlement
 crossed since the last look, before anything else of the account is read or changed, so an order never changes
-the position of an earlier settlement. A refused request changes nothing.
+the position of an earlier settlement; then come orders that waited and the scenario's interventions. A refused
+request changes nothing.
 """
 
 from dataclasses import dataclass
@@ -10,18 +11,26 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from venue_sim.acceptance import check_notional, check_quantity, reducing_quantity
 from venue_sim.account import Account, Identifiers, MarginMode, Order
+from venue_sim.display import Display
+from venue_sim.execution import Execution
+from venue_sim.faults import Faults
 from venue_sim.funding import Funding, FundingSchedule
+from venue_sim.interventions import Intervention, InterventionKind
 from venue_sim.market import Book, Level, levels_around, mid_at
-from venue_sim.matching import Side, walk
+from venue_sim.matching import Side, average_price, walk
+from venue_sim.moment import Moment
 from venue_sim.refusals import Reason, Refusal
 from venue_sim.scenario import FundingPoint, Instrument, VenueScenario
 
 
 class MarketClock(Protocol):
-    """Where market time comes from."""
+    """Where market time and real seconds come from."""
 
     def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +80,15 @@ class Venue:
     ) -> None:
         self.name = name
         self.protocol = scenario.protocol
-        self.instruments: dict[str, Instrument] = scenario.instruments
-        self.account = Account(scenario.balance_usdt, scenario.taker_fee, identifiers)
+        self.instruments: dict[str, Instrument] = dict(scenario.instruments)
+        self.faults = Faults(scenario.faults)
         self._rules = rules
         self._clock = clock
         self._manual_now: datetime | None = None
+        self.account = Account(scenario.balance_usdt, scenario.taker_fee, identifiers, self.moment)
+        self.shown = Display(self)
+        self._execution = Execution(self)
+        self._interventions = sorted(scenario.interventions, key=lambda intervention: intervention.at)
         self._overrides = {symbol: _Override() for symbol in self.instruments}
         self._books: dict[str, Book] = {}
         self._settled_until = self.now()
@@ -86,6 +99,10 @@ class Venue:
         """Market time to the millisecond: the clock's, or the moment at which the control interface holds it."""
         now = self._manual_now or self._clock.now()
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def moment(self) -> Moment:
+        """The present on both clocks."""
+        return Moment(self.now(), self._clock.monotonic())
 
     @property
     def time_is_manual(self) -> bool:
@@ -116,7 +133,11 @@ class Venue:
         return self.mid(symbol, now).quantize(Decimal("0.00000001"))
 
     def book(self, symbol: str) -> Book:
-        """The displayed book: a new one each market second, and at once when the control interface changes it."""
+        """The displayed book: the market's, unless a fault makes the venue show another."""
+        return self.shown.book(self.market_book(symbol))
+
+    def market_book(self, symbol: str) -> Book:
+        """The book that orders meet: new each market second, and at once when the control interface changes it."""
         second = self.now().replace(microsecond=0)
         shown = self._books.get(symbol)
         if shown is None or shown.time != second:
@@ -163,7 +184,7 @@ class Venue:
         return symbol
 
     def _republish(self, symbol: str) -> None:
-        shown = self.book(symbol)
+        shown = self.market_book(symbol)
         sides = self._overrides[symbol].sides or levels_around(self.instruments[symbol], self.mid(symbol, shown.time))
         self._books[symbol] = Book(symbol, shown.update_id + 1, shown.time, *sides)
 
@@ -180,7 +201,13 @@ class Venue:
     # Account
 
     def settle(self) -> None:
-        """Books every funding settlement crossed since the last look."""
+        """Brings the account up to the present: funding, orders that waited for now, interventions of the scenario."""
+        self._book_funding()
+        self._execution.advance()
+        while self._interventions and self._interventions[0].at <= self.now():
+            self._intervene(self._interventions.pop(0))
+
+    def _book_funding(self) -> None:
         now = self.now()
         if now <= self._settled_until:
             return
@@ -217,7 +244,7 @@ class Venue:
         return self.account.balance + self.unrealised_pnl() - self.margin_used()
 
     def place(self, request: OrderRequest) -> Order:
-        """Executes a market order against the displayed book.
+        """Executes a market order against the market's book, at once unless a fault says otherwise.
 
         Raises:
             Refusal: nothing was booked, and the client order id stays free.
@@ -225,12 +252,14 @@ class Venue:
         self.settle()
         instrument = self.instrument(request.symbol)
         self._check_mode_and_id(request)
-        self._check_quantity(instrument, request.quantity)
-        executable = self._executable_quantity(request)
-        levels = walk(self.book(request.symbol), request.side, executable)
-        if not request.reduce_only:
-            self._check_notional(instrument, request)
-            self._check_margin(request, levels)
+        check_quantity(instrument, request.quantity)
+        executable = request.quantity
+        if request.reduce_only:
+            held = self.account.position(request.symbol).quantity
+            executable = reducing_quantity(request.side, request.quantity, held)
+        else:
+            check_notional(instrument, request.quantity, self.mid(request.symbol))
+            self._check_margin(request)
         number = self.account.next_number()
         order = Order(
             number=number,
@@ -243,22 +272,44 @@ class Venue:
             received_monotonic_ns=request.received_monotonic_ns,
             time=self.now(),
         )
-        self.account.book_order(order, levels)
+        self._execution.start(order, executable)
         return order
 
     def find_order(self, symbol: str, order_id: str, client_id: str) -> Order:
         """The order of `symbol` with that id or that client id."""
+        self.settle()
         self.instrument(symbol)
         account = self.account
         order = account.order_by_id(order_id) if order_id else account.order_by_client_id(client_id)
-        if order is None or order.symbol != symbol:
+        if order is None or order.symbol != symbol or not self.shown.order(order):
             raise Refusal(Reason.ORDER_NOT_FOUND, order_id or client_id)
         return order
 
+    def working_orders(self, symbol: str | None = None) -> list[Order]:
+        """Orders that are open, of one symbol or of all."""
+        return [order for order in self._execution.working() if symbol in (None, order.symbol)]
+
     def cancel(self, symbol: str, order_id: str, client_id: str) -> Order:
-        """Market orders end at once, so there is never one left to cancel."""
+        """Ends a working order; only a fault leaves one working, every other has ended already."""
         order = self.find_order(symbol, order_id, client_id)
-        raise Refusal(Reason.ORDER_NOT_OPEN, order.order_id)
+        self._execution.cancel(order)
+        return order
+
+    def intervene(self, intervention: Intervention) -> None:
+        """Something happens that the trader did not send.
+
+        Raises:
+            Refusal: the symbol is not listed, or there is no position to close; nothing has changed.
+        """
+        self.settle()
+        self._intervene(intervention)
+
+    def _intervene(self, intervention: Intervention) -> None:
+        instrument = self.instrument(intervention.symbol)
+        if intervention.kind is InterventionKind.CHANGE_RULES:
+            self.instruments[intervention.symbol] = instrument.model_copy(update=intervention.changed_rules())
+        else:
+            self._execution.intervene(intervention)
 
     def set_leverage(self, symbol: str, leverage: int) -> None:
         """Leverage of one symbol, 1 to the contract's maximum."""
@@ -290,44 +341,14 @@ class Venue:
         if request.client_id and self.account.order_by_client_id(request.client_id):
             raise Refusal(Reason.DUPLICATE_CLIENT_ID, request.client_id)
 
-    def _check_quantity(self, instrument: Instrument, quantity: Decimal) -> None:
-        if quantity <= 0:
-            raise Refusal(Reason.QUANTITY_NOT_POSITIVE)
-        if quantity % instrument.quantity_step:
-            raise Refusal(Reason.QUANTITY_STEP, str(instrument.quantity_step))
-        if quantity < instrument.quantity_min:
-            raise Refusal(Reason.QUANTITY_BELOW_MIN, str(instrument.quantity_min))
-        if quantity > instrument.quantity_max:
-            raise Refusal(Reason.QUANTITY_ABOVE_MAX, str(instrument.quantity_max))
-
-    def _check_notional(self, instrument: Instrument, request: OrderRequest) -> None:
-        if request.quantity * self.mid(request.symbol) < instrument.notional_min:
-            raise Refusal(Reason.NOTIONAL_BELOW_MIN, str(instrument.notional_min))
-
-    def _executable_quantity(self, request: OrderRequest) -> Decimal:
-        """The whole quantity, or for a reduce-only order no more than the position."""
-        if not request.reduce_only:
-            return request.quantity
-        held = self.account.position(request.symbol).quantity
-        if held == 0:
-            raise Refusal(Reason.REDUCE_ONLY_WITHOUT_POSITION)
-        if held * request.side.sign > 0:
-            raise Refusal(Reason.REDUCE_ONLY_SAME_SIDE)
-        return min(request.quantity, abs(held))
-
-    def _check_margin(self, request: OrderRequest, levels: list[Level]) -> None:
-        """The part of the order that adds exposure must be covered: its margin, and the fee of the whole.
-
-        The whole order counts, at the average price of what the book gives, also where the book is thinner.
-        """
-        taken = sum((level.quantity for level in levels), Decimal(0))
-        value = sum((level.price * level.quantity for level in levels), Decimal(0))
-        price = value / taken if taken else self.mark(request.symbol)
+    def _check_margin(self, request: OrderRequest) -> None:
+        """The part of the order that adds exposure must be covered: its margin, and the fee of the whole."""
         held = self.account.position(request.symbol).quantity
         added = abs(held + request.side.sign * request.quantity) - abs(held)
         if added <= 0:
             return
-        fee = request.quantity * price * self.account.taker_fee
-        needed = added * price / self.leverage(request.symbol) + fee
+        levels = walk(self.market_book(request.symbol), request.side, request.quantity)
+        price = average_price(levels, otherwise=self.mark(request.symbol))
+        needed = added * price / self.leverage(request.symbol) + request.quantity * price * self.account.taker_fee
         if needed > self.available():
             raise Refusal(Reason.MARGIN_INSUFFICIENT, str(needed))

@@ -18,14 +18,15 @@ from api_gateway.entrypoints.operating import command_routes, health_routes
 from api_gateway.entrypoints.reading import listing_routes, trade_routes
 from api_gateway.settings import GatewaySettings
 from common.messaging.bus import Bus
-from common.messaging.outbox import Outbox
+from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock, clock_from_environment
-from common.runtime.health import Check, check_all, nats_check, postgres_check
+from common.runtime.health import Check, check_all, nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import closing, create_app, every_real, serve
 from common.runtime.settings import TradingSettings, load
+from common.runtime.start import within_patience
 
 SERVICE = "api_gateway"
 DESCRIPTION = "What Tandem does, why, and what it holds; and the operator's commands."
@@ -38,9 +39,10 @@ async def main() -> None:
     trading, settings = load(TradingSettings), load(GatewaySettings)
     clock = clock_from_environment(os.environ)
     configure_logging(SERVICE, settings.log_level, clock)
-    pool = await connect_pool(settings.database_url.get_secret_value(), SERVICE)
+    dsn, nats_url = settings.database_url.get_secret_value(), settings.nats_url.get_secret_value()
+    pool = await within_patience("PostgreSQL (DATABASE_URL)", lambda: connect_pool(dsn, SERVICE))
     async with closing(pool):
-        bus = await Bus.connect(settings.nats_url, SERVICE)
+        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE))
         probe = HttpServiceProbe()
         async with closing(bus, probe):
             outbox = Outbox(SERVICE, pool, bus, clock)
@@ -49,6 +51,7 @@ async def main() -> None:
             background = [
                 outbox.run(),
                 every_real(SWEEP_SECONDS, outbox.sweep, "outbox_sweep"),
+                every_real(FORGET_EVERY_SECONDS, outbox.forget_published, "outbox_retention"),
                 every_real(HISTORY_SECONDS, history.refresh_when_due, "history_totals"),
             ]
             await serve(app, settings.http_host, settings.http_port, background)
@@ -66,7 +69,7 @@ def build_app(
 ) -> FastAPI:
     """The HTTP side over connected resources."""
     journal = Journal(SERVICE, pool, clock)
-    checks = {"postgres": postgres_check(pool), "nats": nats_check(bus)}
+    checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
     desk = OverviewDesk(
         PostgresSignals(pool, clock), history, clock, trading.in_effect(), is_enabled=trading.live_trading_enabled
     )

@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from venue_sim.faults import FaultSpec, Target
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,10 +35,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP response with a JSON body."""
+    """One HTTP response; its body is JSON, unless a fault says otherwise."""
 
     status: int
     content: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,14 @@ class Dialect(Protocol):
 
     def answer(self, call: Call) -> Answer:
         """Answers any request, with the venue's own error where there is nothing to answer."""
+        ...
+
+    def target(self, call: Call) -> Target:
+        """What a request is about; nothing in it is verified."""
+        ...
+
+    def fault_answer(self, fault: FaultSpec, remaining_seconds: float) -> Answer:
+        """How the venue words a fault of the wire; `remaining_seconds` is how long it will last."""
         ...
 
 

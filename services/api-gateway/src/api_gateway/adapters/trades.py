@@ -34,6 +34,19 @@ ERRORS_MAX = 200
 _OF_SIGNAL = "WHERE signal_id = $1 ORDER BY id"
 _NEWEST_OF_SIGNAL = "WHERE signal_id = $1 ORDER BY id DESC LIMIT $2"
 _BY_ID = "WHERE id = $1"
+# Decisions about the events that a trade rests on, before anything was decided about the trade itself.
+_OF_EVENTS = "WHERE event_id = ANY($1) AND signal_id IS NULL ORDER BY id LIMIT $2"
+_TURNING_POINTS = """
+WITH told AS (
+    SELECT *, lag((verdict, evidence ->> 'reason')) OVER (ORDER BY id) AS before
+    FROM watchlist.live_trade_spread_sample WHERE signal_id = $1
+), turned AS (
+    SELECT * FROM told WHERE before IS DISTINCT FROM (verdict, evidence ->> 'reason') ORDER BY id DESC LIMIT $2
+)
+SELECT id, signal_id, sampled_at, verdict, long_sell, short_buy, spread_now, exit_spread_pct, pnl_spread,
+    position_pnl_usdt, total_pnl_usdt, pnl_complete, funding_per_hour, evidence
+FROM turned ORDER BY id
+"""
 _COUNT_SAMPLES = "SELECT count(*) FROM watchlist.live_trade_spread_sample WHERE signal_id = $1"
 _COUNT_AUDIT = "SELECT count(*) FROM watchlist.audit WHERE signal_id = $1"
 _COUNT_ERRORS = "SELECT count(*) FROM watchlist.live_trade_error WHERE signal_id = $1"
@@ -61,14 +74,20 @@ class PostgresTrades:
                 return None
             signal = SignalDetail.model_validate(dict(row))
             event = await connection.fetchrow(columns.EVENT + _BY_ID, signal.event_id)
+            entries = await _rows(connection, columns.ENTRY, Entry, signal_id)
+            events = sorted({signal.event_id, *(entry.event_id for entry in entries)})
+            event_audit = await connection.fetch(columns.AUDIT + _OF_EVENTS, events, AUDIT_MAX)
+            turning_points = await connection.fetch(_TURNING_POINTS, signal_id, SAMPLES_MAX)
             return TradeRead(
                 signal=signal,
                 event=None if event is None else Event.model_validate(dict(event)),
-                entries=await _rows(connection, columns.ENTRY, Entry, signal_id),
+                event_audit=[AuditRecord.model_validate(dict(row)) for row in event_audit],
+                entries=entries,
                 orders=await _rows(connection, columns.ORDER, Order, signal_id),
                 fills=await _rows(connection, columns.FILL, Fill, signal_id),
                 funding=await _rows(connection, columns.FUNDING, Funding, signal_id),
                 samples=await _recent(connection, columns.SAMPLE, _COUNT_SAMPLES, Sample, signal_id, SAMPLES_MAX),
+                turning_points=[Sample.model_validate(dict(row)) for row in turning_points],
                 audit=await _recent(connection, columns.AUDIT, _COUNT_AUDIT, AuditRecord, signal_id, AUDIT_MAX),
                 errors=await _recent(connection, columns.ERROR, _COUNT_ERRORS, ErrorRecord, signal_id, ERRORS_MAX),
             )

@@ -17,6 +17,7 @@ from api_gateway.application.views import (
     Fill,
     Funding,
     HistoryCount,
+    Observation,
     Order,
     Page,
     Recent,
@@ -67,15 +68,21 @@ class OverviewRead:
 
 @dataclass(frozen=True, slots=True)
 class TradeRead:
-    """One signal and everything that belongs to it, as of one moment."""
+    """One signal and everything that belongs to it, as of one moment.
+
+    `event_audit` is what was decided about the watchlist events that it rests on; `turning_points` are the samples
+    whose verdict or reason is another one than that of the sample before.
+    """
 
     signal: SignalDetail
     event: Event | None
+    event_audit: Sequence[AuditRecord]
     entries: Sequence[Entry]
     orders: Sequence[Order]
     fills: Sequence[Fill]
     funding: Sequence[Funding]
     samples: Recent[Sample]
+    turning_points: Sequence[Sample]
     audit: Recent[AuditRecord]
     errors: Recent[ErrorRecord]
 

@@ -4,7 +4,8 @@ from pydantic import BaseModel, ConfigDict
 
 from api_gateway.application.ledger import final_figures, ledger_fills, ledger_funding, ledger_orders
 from api_gateway.application.ports import TradeRead, TradeReader
-from api_gateway.application.story import StoryLine, tell
+from api_gateway.application.story import tell
+from api_gateway.application.story_line import StoryLine
 from api_gateway.application.views import (
     Amount,
     AuditRecord,

@@ -158,7 +158,7 @@ class Order(View):
     signal_id: int
     entry: int
     leg: LegName
-    purpose: Literal["open", "unwind", "close"]
+    purpose: Literal["open", "unwind", "close", "external"]
     attempt: int
     client_order_id: str
     venue: str

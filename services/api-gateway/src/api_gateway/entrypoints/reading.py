@@ -90,7 +90,7 @@ def listing_routes(listings: Listings) -> APIRouter:
 
     @router.get("/live_trading/observations")
     async def observations(wanted: Annotated[ObservationParameters, Query()]) -> Page[Observation]:
-        """What the scanner and others saw, triggered or refused. `refusal` alone may have far to look: give a symbol."""
+        """What the scanner and others saw, triggered or refused. By `refusal` alone it may look far."""
         filters = {"symbol": wanted.symbol, "refusal": wanted.refusal, "event_id": wanted.event_id}
         return await listings.observations.page(wanted.limit, wanted.before, filters)
 

@@ -215,7 +215,7 @@ class AccountEndpoints:
             raise BinanceError(-1102, "Param 'page' is not valid.")
         rows = [
             row
-            for row in self._income_rows()
+            for row in self._income_rows(symbol)
             if (symbol is None or row["symbol"] == venue_symbol(symbol))
             and (not kind or row["incomeType"] == kind)
             and (start is None or row["time"] >= start)
@@ -226,10 +226,10 @@ class AccountEndpoints:
             return rows[-limit:]
         return rows[(page - 1) * limit : page * limit]
 
-    def _income_rows(self) -> Iterator[dict[str, Any]]:
-        for payment in self._venue.account.payments:
+    def _income_rows(self, symbol: str | None) -> Iterator[dict[str, Any]]:
+        for payment in self._venue.shown.payments(symbol):
             yield _funding_row(payment)
-        for fill in self._venue.account.fills:
+        for fill in self._venue.shown.fills(symbol):
             row = {"asset": QUOTE, "symbol": venue_symbol(fill.symbol), "time": to_ms(fill.time)}
             row |= {"tranId": fill.fill_id, "tradeId": fill.fill_id}
             yield {**row, "incomeType": "COMMISSION", "income": text(-fill.fee), "info": "COMMISSION"}
@@ -242,7 +242,7 @@ class AccountEndpoints:
         symbols = [required_symbol(params)] if params.get("symbol") else list(self._venue.instruments)
         for symbol in symbols:
             self._venue.instrument(symbol)
-        return [self._venue.account.position(symbol) for symbol in symbols]
+        return [self._venue.shown.position(symbol) for symbol in symbols]
 
     def _margin_mode(self, symbol: str) -> MarginMode:
         return self._venue.account.margin_modes.get(symbol, MarginMode.CROSS)

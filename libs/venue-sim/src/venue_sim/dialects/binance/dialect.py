@@ -7,8 +7,10 @@ order in which it was sent. The timestamp is checked against the real clock.
 import re
 from collections.abc import Mapping
 
+from venue_sim.account import Origin
 from venue_sim.dialects.binance.account_endpoints import AccountEndpoints
 from venue_sim.dialects.binance.errors import BinanceError, missing, no_such_path, refusal_error
+from venue_sim.dialects.binance.faults import fault_answer, target_of
 from venue_sim.dialects.binance.market_endpoints import MarketEndpoints
 from venue_sim.dialects.binance.order_endpoints import OrderEndpoints
 from venue_sim.dialects.wire import (
@@ -21,6 +23,7 @@ from venue_sim.dialects.wire import (
     query_params,
     wall_clock_ms,
 )
+from venue_sim.faults import FaultSpec, Target
 from venue_sim.refusals import Refusal
 from venue_sim.venue import Venue, VenueRules
 
@@ -31,6 +34,13 @@ _CLOCK_AHEAD_MS = 1000
 _RECV_WINDOW_DEFAULT_MS = 5000
 _RECV_WINDOW_MAX_MS = 60_000
 _SIGNATURE = re.compile(r"(^|&)signature=([^&]*)")
+
+
+_FOREIGN_CLIENT_IDS = {
+    Origin.OWNER: "web_{number:016d}",
+    Origin.LIQUIDATION: "autoclose-{number:019d}",
+    Origin.DELEVERAGING: "adl_autoclose",
+}
 
 
 class BinanceIdentifiers:
@@ -47,6 +57,9 @@ class BinanceIdentifiers:
 
     def payment(self, number: int) -> str:
         return str(9_600_000_000 + number)
+
+    def foreign_client_id(self, origin: Origin, number: int) -> str:
+        return _FOREIGN_CLIENT_IDS[origin].format(number=number)
 
 
 class BinanceDialect:
@@ -69,6 +82,14 @@ class BinanceDialect:
         except BinanceError as binance_error:
             error = binance_error
         return json_answer({"code": error.code, "msg": error.message}, error.status)
+
+    def target(self, call: Call) -> Target:
+        route = self._routes.get((call.method, call.path))
+        params = {**query_params(call.query), **query_params(call.body.decode(errors="replace"))}
+        return target_of(call.method, call.path, params, signed=route is not None and route.signed)
+
+    def fault_answer(self, fault: FaultSpec, remaining_seconds: float) -> Answer:
+        return fault_answer(fault, remaining_seconds)
 
     def _answer(self, call: Call) -> Answer:
         route = self._routes.get((call.method, call.path))

@@ -3,11 +3,17 @@
 from decimal import Decimal
 from typing import Any
 
-from venue_sim.account import Fill, Order, OrderStatus
+from venue_sim.account import Fill, Order, OrderStatus, Origin
 from venue_sim.dialects.binance.errors import BinanceError, missing
 from venue_sim.dialects.wire import Params, base_asset, parse_decimal, rounded, text, to_ms
 
 QUOTE = "USDT"
+_STATUSES = {
+    OrderStatus.WORKING: "NEW",
+    OrderStatus.FILLED: "FILLED",
+    OrderStatus.EXPIRED: "EXPIRED",
+    OrderStatus.CANCELLED: "CANCELED",
+}
 
 
 def venue_symbol(symbol: str) -> str:
@@ -58,11 +64,12 @@ def quantity(params: Params) -> Decimal:
 
 
 def order_fields(order: Order) -> dict[str, Any]:
-    """An order in its final state, as order queries and RESULT answers show it."""
-    status = "FILLED" if order.status is OrderStatus.FILLED else "EXPIRED"
+    """An order as it stands, as order queries and RESULT answers show it."""
     return {
         **_common_order_fields(order),
-        "status": status,
+        "status": "PARTIALLY_FILLED"
+        if order.status is OrderStatus.WORKING and order.filled
+        else _STATUSES[order.status],
         "avgPrice": rounded(order.average) if order.filled else "0.00",
         "executedQty": text(order.filled),
         "cumQuote": text(order.quote),
@@ -75,15 +82,16 @@ def accepted_order_fields(order: Order) -> dict[str, Any]:
 
 
 def _common_order_fields(order: Order) -> dict[str, Any]:
+    order_type = "LIMIT" if order.origin in (Origin.LIQUIDATION, Origin.DELEVERAGING) else "MARKET"
     return {
         "orderId": int(order.order_id),
         "symbol": venue_symbol(order.symbol),
         "clientOrderId": order.client_id,
         "price": "0",
         "origQty": text(order.quantity),
-        "timeInForce": "GTC",
-        "type": "MARKET",
-        "origType": "MARKET",
+        "timeInForce": "IOC" if order.origin is Origin.LIQUIDATION else "GTC",
+        "type": order_type,
+        "origType": order_type,
         "reduceOnly": order.reduce_only,
         "closePosition": False,
         "side": order.side.value.upper(),
@@ -94,7 +102,7 @@ def _common_order_fields(order: Order) -> dict[str, Any]:
         "priceMatch": "NONE",
         "selfTradePreventionMode": "NONE",
         "goodTillDate": 0,
-        "updateTime": to_ms(order.time),
+        "updateTime": to_ms(order.updated_at or order.time),
     }
 
 

@@ -16,7 +16,7 @@ from venue_sim.dialects.binance.fields import (
     quantity,
     required_symbol,
 )
-from venue_sim.dialects.wire import Call, Endpoint, Params, from_ms
+from venue_sim.dialects.wire import Call, Endpoint, Params, from_ms, to_ms
 from venue_sim.matching import Side
 from venue_sim.refusals import Reason, Refusal
 from venue_sim.venue import OrderRequest, Venue
@@ -54,21 +54,23 @@ class OrderEndpoints:
         symbol, order_id, client_id = _order_reference(params)
         order = self._venue.find_order(symbol, order_id, client_id)
         fields = order_fields(order)
-        return {**fields, "time": fields["updateTime"]}
+        return {**fields, "time": to_ms(order.time)}
 
     def cancel(self, params: Params, _call: Call) -> Any:
-        """Always an error: a market order is never left open. An unknown order gets the same one."""
+        """The cancelled order; the same error for one that has ended and for an unknown one."""
         symbol, order_id, client_id = _order_reference(params)
         try:
-            self._venue.cancel(symbol, order_id, client_id)
+            return order_fields(self._venue.cancel(symbol, order_id, client_id))
         except Refusal as refusal:
             if refusal.reason is Reason.ORDER_NOT_FOUND:
                 raise Refusal(Reason.ORDER_NOT_OPEN) from refusal
             raise
 
-    def open_orders(self, _params: Params, _call: Call) -> Any:
-        """None is ever open."""
-        return []
+    def open_orders(self, params: Params, _call: Call) -> Any:
+        """Orders that are open, of one symbol or of all."""
+        symbol = required_symbol(params) if params.get("symbol") else None
+        self._venue.settle()
+        return [order_fields(order) for order in self._venue.working_orders(symbol)]
 
     def all_orders(self, params: Params, _call: Call) -> Any:
         """Orders of one symbol, oldest first, from `orderId` on or the latest."""
@@ -76,7 +78,9 @@ class OrderEndpoints:
         self._venue.instrument(symbol)
         from_id = integer(params, "orderId")
         limit = min(integer(params, "limit", 500) or 500, 1000)
+        self._venue.settle()
         orders = [order for order in self._venue.account.orders if order.symbol == symbol]
+        orders = self._venue.shown.orders(symbol, orders)
         if from_id is not None:
             orders = [order for order in orders if int(order.order_id) >= from_id][:limit]
         return [order_fields(order) for order in orders[-limit:]]
@@ -99,7 +103,8 @@ class OrderEndpoints:
                 return int(fill.fill_id) >= from_id
             return order_id is not None or first <= fill.time <= last
 
-        fills = [fill for fill in self._venue.account.fills if wanted(fill)]
+        self._venue.settle()
+        fills = [fill for fill in self._venue.shown.fills(symbol) if wanted(fill)]
         oldest_first = from_id is not None or start is not None
         return [fill_fields(fill) for fill in (fills[:limit] if oldest_first else fills[-limit:])]
 

@@ -142,7 +142,7 @@ class AccountEndpoints:
         if not params.get("symbol") and not params.get("settleCoin"):
             raise BybitError(10001, "Missing some parameters that must be filled in, symbol or settleCoin")
         self._venue.settle()
-        held = [self._venue.account.position(symbol) for symbol in self._asked(params)]
+        held = [self._venue.shown.position(symbol) for symbol in self._asked(params)]
         shown = [position for position in held if position.quantity or params.get("symbol")]
         rows = [(-index, self._position_fields(position)) for index, position in enumerate(shown)]
         return page(params, rows, default=20, most=200)

@@ -10,8 +10,10 @@ from typing import Any
 
 import orjson
 
+from venue_sim.account import Origin
 from venue_sim.dialects.bybit.account_endpoints import AccountEndpoints
-from venue_sim.dialects.bybit.errors import PARAMETER_ERROR, BybitError, refusal_error
+from venue_sim.dialects.bybit.errors import PARAMETER_ERROR, BybitError, envelope, refusal_error
+from venue_sim.dialects.bybit.faults import fault_answer, target_of
 from venue_sim.dialects.bybit.market_endpoints import MarketEndpoints
 from venue_sim.dialects.bybit.order_endpoints import OrderEndpoints
 from venue_sim.dialects.wire import (
@@ -20,10 +22,10 @@ from venue_sim.dialects.wire import (
     Credentials,
     Params,
     Route,
-    json_answer,
     query_params,
     wall_clock_ms,
 )
+from venue_sim.faults import FaultSpec, Target
 from venue_sim.refusals import Refusal
 from venue_sim.venue import Venue, VenueRules
 
@@ -50,6 +52,9 @@ class BybitIdentifiers:
     def payment(self, number: int) -> str:
         return self._uuid("payment", number)
 
+    def foreign_client_id(self, origin: Origin, number: int) -> str:
+        return ""
+
     def _uuid(self, kind: str, number: int) -> str:
         return str(uuid.uuid5(_NAMESPACE, f"{self._venue}/{kind}/{number}"))
 
@@ -68,12 +73,23 @@ class BybitDialect:
 
     def answer(self, call: Call) -> Answer:
         try:
-            return _envelope(0, "OK", self._result(call))
+            return envelope(0, "OK", self._result(call))
         except Refusal as refusal:
             error = refusal_error(refusal)
         except BybitError as bybit_error:
             error = bybit_error
-        return _envelope(error.code, error.message, {}, error.status)
+        return envelope(error.code, error.message, {}, error.status)
+
+    def target(self, call: Call) -> Target:
+        route = self._routes.get((call.method, call.path))
+        try:
+            params = query_params(call.query) if call.method == "GET" else _body_params(call.body)
+        except BybitError:
+            params = {}
+        return target_of(call.method, call.path, params, signed=route is not None and route.signed)
+
+    def fault_answer(self, fault: FaultSpec, remaining_seconds: float) -> Answer:
+        return fault_answer(fault, remaining_seconds)
 
     def _result(self, call: Call) -> Any:
         route = self._routes.get((call.method, call.path))
@@ -123,14 +139,3 @@ def _body_params(body: bytes) -> Params:
         for name, value in content.items()
         if value is not None
     }
-
-
-def _envelope(code: int, message: str, result: Any, status: int = 200) -> Answer:
-    content = {
-        "retCode": code,
-        "retMsg": message,
-        "result": result,
-        "retExtInfo": {},
-        "time": wall_clock_ms(),
-    }
-    return json_answer(content, status)

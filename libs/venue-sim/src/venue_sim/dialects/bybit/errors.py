@@ -1,7 +1,9 @@
 """Bybit's return codes and texts. Bybit answers nearly every error with HTTP 200 and a `retCode`."""
 
 from collections.abc import Callable
+from typing import Any
 
+from venue_sim.dialects.wire import Answer, json_answer, wall_clock_ms
 from venue_sim.refusals import Reason, Refusal
 
 PARAMETER_ERROR = 10001
@@ -71,3 +73,15 @@ def refusal_error(refusal: Refusal) -> BybitError:
 def invalid(name: str) -> BybitError:
     """A parameter that is not there or cannot be read."""
     return BybitError(PARAMETER_ERROR, f"params error: {name} invalid")
+
+
+def envelope(code: int, message: str, result: Any, status: int = 200) -> Answer:
+    """What is around every answer of Bybit."""
+    content = {
+        "retCode": code,
+        "retMsg": message,
+        "result": result,
+        "retExtInfo": {},
+        "time": wall_clock_ms(),
+    }
+    return json_answer(content, status)

@@ -1,14 +1,20 @@
 """Reading Bybit's parameters and writing its objects: orders, executions, pages."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
-from venue_sim.account import Fill, FundingPayment, Order, OrderStatus
+from venue_sim.account import Fill, FundingPayment, Order, OrderStatus, Origin
 from venue_sim.dialects.bybit.errors import BybitError, invalid
 from venue_sim.dialects.wire import Params, base_asset, rounded, text, to_ms
 from venue_sim.matching import Side
 
 QUOTE = "USDT"
+_EXECUTION_TYPES = {Origin.LIQUIDATION: "BustTrade", Origin.DELEVERAGING: "AdlTrade"}
+_CREATE_TYPES = {
+    Origin.LIQUIDATION: "CreateByTakeOver_PassThrough",
+    Origin.DELEVERAGING: "CreateByAdl_PassThrough",
+}
 SIDES = {Side.BUY: "Buy", Side.SELL: "Sell"}
 
 
@@ -67,12 +73,9 @@ def page(params: Params, rows: Sequence[tuple[int, dict[str, Any]]], *, default:
 
 
 def order_fields(order: Order) -> dict[str, Any]:
-    """An order in its final state."""
-    if order.status is OrderStatus.FILLED:
-        status, reason = "Filled", "EC_NoError"
-    else:
-        status = "PartiallyFilledCanceled" if order.filled else "Cancelled"
-        reason = "EC_NoImmediateQtyToFill"
+    """An order as it stands."""
+    status, reason = _status(order)
+    remaining = order.remaining if order.status is OrderStatus.WORKING else Decimal(0)
     return {
         "orderId": order.order_id,
         "orderLinkId": order.client_id,
@@ -87,7 +90,7 @@ def order_fields(order: Order) -> dict[str, Any]:
         "cancelType": "UNKNOWN",
         "rejectReason": reason,
         "avgPrice": rounded(order.average) if order.filled else "",
-        "leavesQty": "0",
+        "leavesQty": text(remaining),
         "leavesValue": "0",
         "cumExecQty": text(order.filled),
         "cumExecValue": text(order.quote),
@@ -106,6 +109,7 @@ def order_fields(order: Order) -> dict[str, Any]:
         "lastPriceOnCreated": "",
         "reduceOnly": order.reduce_only,
         "closeOnTrigger": False,
+        "createType": _CREATE_TYPES.get(order.origin, "CreateByUser"),
         "smpType": "None",
         "smpGroup": 0,
         "smpOrderId": "",
@@ -114,14 +118,32 @@ def order_fields(order: Order) -> dict[str, Any]:
         "slLimitPrice": "",
         "placeType": "",
         "createdTime": str(to_ms(order.time)),
-        "updatedTime": str(to_ms(order.time)),
+        "updatedTime": str(to_ms(order.updated_at or order.time)),
     }
 
 
+def _status(order: Order) -> tuple[str, str]:
+    """Bybit's status and reject reason."""
+    match order.status:
+        case OrderStatus.WORKING:
+            return ("PartiallyFilled" if order.filled else "New"), "EC_NoError"
+        case OrderStatus.FILLED:
+            return "Filled", "EC_NoError"
+        case OrderStatus.CANCELLED:
+            return "Cancelled", "EC_PerCancelRequest"
+        case OrderStatus.EXPIRED:
+            return ("PartiallyFilledCanceled" if order.filled else "Cancelled"), "EC_NoImmediateQtyToFill"
+
+
+def execution_type(order: Order) -> str:
+    """What Bybit calls an execution of this order."""
+    return _EXECUTION_TYPES.get(order.origin, "Trade")
+
+
 def fill_fields(fill: Fill, order: Order, fee_rate: str) -> dict[str, Any]:
-    """An execution of the type Trade."""
+    """An execution of an order."""
     return {
-        **_execution("Trade", fill.fill_id, fill.order_id, fill.client_id, fill.symbol),
+        **_execution(execution_type(order), fill.fill_id, fill.order_id, fill.client_id, fill.symbol),
         "side": SIDES[fill.side],
         "orderType": "Market",
         "orderQty": text(order.quantity),

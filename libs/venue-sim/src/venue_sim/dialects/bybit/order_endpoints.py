@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from venue_sim.account import Order
+from venue_sim.account import Order, OrderStatus
 from venue_sim.dialects.bybit.errors import BybitError, invalid
 from venue_sim.dialects.bybit.fields import (
     category,
+    execution_type,
     fill_fields,
     integer,
     linear_symbol,
@@ -46,22 +47,26 @@ class OrderEndpoints:
         return {"orderId": order.order_id, "orderLinkId": order.client_id}
 
     def cancel(self, params: Params, _call: Call) -> Any:
-        """Always an error: a market order is never left open."""
+        """The ids of the cancelled order."""
         symbol = linear_symbol(params)
         order_id, client_id = params.get("orderId", ""), params.get("orderLinkId", "")
         if not order_id and not client_id:
             raise invalid("orderId")
-        self._venue.cancel(symbol, order_id, client_id)
+        order = self._venue.cancel(symbol, order_id, client_id)
+        return {"orderId": order.order_id, "orderLinkId": order.client_id}
 
     def realtime(self, params: Params, _call: Call) -> Any:
-        """Open orders (none) and the last 500 that ended, of any symbol."""
+        """Open orders; with an id, one of the last 500 of any symbol, open or ended."""
+        self._venue.settle()
         asked_for_one = params.get("orderId") or params.get("orderLinkId")
-        recent = self._venue.account.orders[-_REALTIME_ORDERS:] if asked_for_one else []
-        return self._orders(params, recent, default=20)
+        orders = self._venue.account.orders[-_REALTIME_ORDERS:] if asked_for_one else self._venue.working_orders()
+        return self._orders(params, orders, default=20)
 
     def history(self, params: Params, _call: Call) -> Any:
         """Every order that ended."""
-        return self._orders(params, self._venue.account.orders, default=20)
+        self._venue.settle()
+        ended = [order for order in self._venue.account.orders if order.status is not OrderStatus.WORKING]
+        return self._orders(params, ended, default=20)
 
     def executions(self, params: Params, _call: Call) -> Any:
         """Trades and funding payments, newest first; of the last seven days where no range is given."""
@@ -75,20 +80,21 @@ class OrderEndpoints:
         fee_rate = text(account.taker_fee)
         first, last = _time_range(params, self._venue.now(), unlimited=bool(order_id or client_id))
         rows: list[tuple[int, dict[str, Any]]] = []
-        if kind in ("", "Trade"):
+        if kind != "Funding":
             rows += [
                 (fill.number, fill_fields(fill, order, fee_rate))
-                for order in account.orders
-                if (not order_id or order.order_id == order_id)
+                for fill in self._venue.shown.fills(symbol)
+                if (order := account.order_by_id(fill.order_id)) is not None
+                and (not order_id or order.order_id == order_id)
                 and (not client_id or order.client_id == client_id)
                 and (symbol is None or order.symbol == symbol)
-                and first <= order.time <= last
-                for fill in order.fills
+                and kind in ("", execution_type(order))
+                and first <= fill.time <= last
             ]
         if kind in ("", "Funding") and not order_id and not client_id:
             rows += [
                 (payment.number, payment_fields(payment))
-                for payment in account.payments
+                for payment in self._venue.shown.payments(symbol)
                 if (symbol is None or payment.symbol == symbol) and first <= payment.time <= last
             ]
         return page(params, rows, default=50, most=100)
@@ -100,7 +106,7 @@ class OrderEndpoints:
         order_id, client_id = params.get("orderId", ""), params.get("orderLinkId", "")
         rows = [
             (order.number, order_fields(order))
-            for order in orders
+            for order in self._venue.shown.orders(symbol, orders)
             if (symbol is None or order.symbol == symbol)
             and (not order_id or order.order_id == order_id)
             and (not client_id or order.client_id == client_id)

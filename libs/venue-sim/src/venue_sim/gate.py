@@ -1,0 +1,45 @@
+"""The door of a venue with its faults: what becomes of each request, before HTTP carries it out.
+
+A request that meets a wire fault is carried out first where the fault says that it took effect, and then answered
+with the fault, late, or not at all. Nothing waits here: how long, and that a connection ends, is in the `Reply`.
+"""
+
+from dataclasses import dataclass
+
+from venue_sim.dialects.wire import Answer, Call, Dialect
+from venue_sim.faults import WIRE, FaultKind
+from venue_sim.venue import Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a client gets after `wait_seconds`; without an answer its connection is cut."""
+
+    answer: Answer | None
+    wait_seconds: float = 0.0
+
+
+class FaultGate:
+    """Stands before a dialect."""
+
+    def __init__(self, venue: Venue, dialect: Dialect) -> None:
+        self._venue = venue
+        self._dialect = dialect
+
+    def reply(self, call: Call) -> Reply:
+        """Answers a request, as the faults in force let it."""
+        self._venue.settle()
+        now = self._venue.moment()
+        faults = self._venue.faults
+        fault = None if faults.is_quiet(now) else faults.take(self._dialect.target(call), WIRE, now)
+        if fault is None:
+            return Reply(self._dialect.answer(call))
+        spec = fault.spec
+        answer = self._dialect.answer(call) if spec.takes_effect else None
+        if spec.kind is FaultKind.DELAY:
+            return Reply(answer, spec.seconds)
+        if spec.kind is FaultKind.TIMEOUT:
+            return Reply(None, spec.seconds)
+        if spec.kind is FaultKind.DROP:
+            return Reply(None)
+        return Reply(self._dialect.fault_answer(spec, fault.remaining_seconds(now)))
