@@ -40,6 +40,13 @@ from venue_sim.matching import Side as VenueSide
 from venue_sim.refusals import Reason, Refusal
 from venue_sim.venue import OrderRequest, Venue
 
+_STATES = {
+    OrderStatus.WORKING: OrderState.WORKING,
+    OrderStatus.FILLED: OrderState.FILLED,
+    OrderStatus.EXPIRED: OrderState.CANCELLED,
+    OrderStatus.CANCELLED: OrderState.CANCELLED,
+}
+
 
 @dataclass
 class FakeVenue:
@@ -141,6 +148,7 @@ class FakeVenue:
     async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         self._reach()
         self._listed(symbol)
+        self.ledger.settle()
         order = self.ledger.account.order_by_client_id(client_order_id)
         return _report(order) if order is not None and order.symbol == symbol else None
 
@@ -189,6 +197,11 @@ class FakeVenue:
     async def cancel(self, symbol: str, client_order_id: str) -> None:
         self._reach()
         self._listed(symbol)
+        try:
+            self.ledger.cancel(symbol, "", client_order_id)
+        except Refusal as refusal:
+            if refusal.reason not in (Reason.ORDER_NOT_OPEN, Reason.ORDER_NOT_FOUND):
+                raise VenueRefused(self.venue, str(refusal), refusal.reason) from refusal
 
     def _place(self, intent: OrderIntent) -> Order:
         request = OrderRequest(
@@ -218,7 +231,7 @@ def _report(order: Order) -> OrderReport:
     return OrderReport(
         client_order_id=order.client_id,
         venue_order_id=order.order_id,
-        state=OrderState.FILLED if order.status is OrderStatus.FILLED else OrderState.CANCELLED,
+        state=_STATES[order.status],
         filled_quantity=order.filled,
         average_price=order.average if order.filled else None,
     )

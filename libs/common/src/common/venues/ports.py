@@ -32,7 +32,7 @@ class MarketData(Protocol):
     venue: str
 
     async def instruments(self) -> Mapping[str, Instrument]:
-        """All linear USDT or USDC perpetuals by symbol; read once and kept, USDT preferred over USDC."""
+        """All linear USDT or USDC perpetuals by symbol, USDT preferred over USDC; kept, and read anew now and then."""
         ...
 
     async def book(self, symbol: str) -> OrderBook:

@@ -89,7 +89,7 @@ class CcxtAccount(ABC):
             return sorted(payments, key=lambda payment: payment.settled_at)
 
     async def close(self) -> None:
-        await self._exchange.close()
+        await self._markets.close()
 
     def report(self, client_order_id: str, raw: Mapping[str, Any]) -> OrderReport:
         """ccxt's order as the ports have it. The average is quote volume by quantity where the venue says both.

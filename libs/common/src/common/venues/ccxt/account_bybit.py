@@ -1,5 +1,6 @@
 """What is different about a unified account at Bybit."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +14,8 @@ from common.venues.ccxt.markets import decimal
 from common.venues.ports import Balance, PositionMode
 
 _PAGE = 100
+_FILL_TYPES = ("Trade", "BustTrade", "AdlTrade")
+"""Executions that change a position: the trader's own, taken over by the liquidation engine, deleveraged."""
 
 
 class BybitAccount(CcxtAccount):
@@ -77,22 +80,26 @@ class BybitAccount(CcxtAccount):
         return None
 
     async def _read_fills(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:
-        return await self._pages(self._exchange.fetch_my_trades, unified, since)
+        fetch = self._exchange.fetch_my_trades
+        pages = [self._pages(fetch, unified, since, {"execType": kind}) for kind in _FILL_TYPES]
+        return [row for rows in await asyncio.gather(*pages) for row in rows]
 
     async def _read_funding(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:
-        return await self._pages(self._exchange.fetch_funding_history, unified, since)
+        return await self._pages(self._exchange.fetch_funding_history, unified, since, {})
 
-    async def _pages(self, fetch: Any, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:
+    async def _pages(
+        self, fetch: Any, unified: str, since: datetime, asked: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
         rows: list[Mapping[str, Any]] = []
         for start, end in self._windows(since):
-            parameters: dict[str, Any] = {"until": end}
+            parameters: dict[str, Any] = {**asked, "until": end}
             while True:
                 page = await fetch(unified, start, _PAGE, parameters)
                 rows += page
                 cursor = _cursor(page)
                 if not cursor:
                     break
-                parameters = {"until": end, "cursor": cursor}
+                parameters = {**asked, "until": end, "cursor": cursor}
         # Executions of one order share their time; `seq` is the order in which they happened.
         return sorted(rows, key=lambda row: (row["timestamp"], int(row["info"].get("seq") or 0)))
 

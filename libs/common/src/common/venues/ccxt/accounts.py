@@ -18,8 +18,8 @@ def connect_account(address: VenueAddress, clock: Clock, *, api_key: str, api_se
     Raises:
         SettingsError: this version does not speak the venue's protocol.
     """
-    exchange = make_exchange(address, api_key=api_key, api_secret=api_secret, paced=False)
-    return account_on(address, Markets(address.name, exchange), clock)
+    exchange = make_exchange(address, clock, api_key=api_key, api_secret=api_secret, paced=False)
+    return account_on(address, Markets(address.name, exchange, clock), clock)
 
 
 def account_on(address: VenueAddress, markets: Markets, clock: Clock) -> CcxtAccount:

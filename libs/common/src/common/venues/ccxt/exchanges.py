@@ -1,15 +1,12 @@
 """Making ccxt safe to trade with.
 
 Every exchange made here: never retries by itself, sends no broker tag, logs no request, reaches no other server
-than the address says, and marks its errors with what decides about exposure: whether a request left this
-process, the HTTP status, the venue's own code, and until when it bans us.
+than the address says, asks nothing while the venue bans us, and marks its errors with what decides about exposure:
+whether a request left this process, the HTTP status, the venue's own code, and until when it bans us.
 """
 
 import logging
-import re
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,23 +14,18 @@ from urllib.parse import urlsplit, urlunsplit
 import ccxt.async_support as ccxt_async
 from ccxt.base import errors as ccxt_errors
 
+from common.runtime.clock import Clock
 from common.venues.addresses import VenueAddress
+from common.venues.ccxt.bans import BanGate
 from common.venues.ccxt.facts import VenueFacts, facts_of
 
 REQUEST_TIMEOUT_MS = 5000
-_BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 request_departed: ContextVar[bool] = ContextVar("request_departed", default=False)
 """Set in the running task when a request is handed to the network; whoever asks resets it before."""
 
 
-class VenueBan(ccxt_errors.RateLimitExceeded):  # type: ignore[misc]  # ccxt has no types
-    """The venue answers nothing until `until_seconds` (unix time), where it said so."""
-
-    until_seconds: float | None = None
-
-
-def make_exchange(address: VenueAddress, *, api_key: str = "", api_secret: str = "", paced: bool) -> Any:
+def make_exchange(address: VenueAddress, clock: Clock, *, api_key: str = "", api_secret: str = "", paced: bool) -> Any:
     """A ccxt exchange for one venue. `paced` keeps ccxt's own pause between requests (the venue's public limits).
 
     Raises:
@@ -49,6 +41,7 @@ def make_exchange(address: VenueAddress, *, api_key: str = "", api_secret: str =
             "options": {**facts.options, "maxRetriesOnFailure": 0},
         }
     )
+    exchange.ban_gate = BanGate(clock)
     exchange.timeout_on_exit = 0
     exchange.has["fetchCurrencies"] = False
     # At DEBUG ccxt logs whole requests, keys and signatures included.
@@ -90,7 +83,10 @@ def _exchange_class(facts: VenueFacts) -> Callable[..., Any]:
 
 def _marked(base: Any) -> Callable[..., Any]:
     class Marked(base):  # type: ignore[misc]  # the class is known at run time only
+        ban_gate: BanGate
+
         async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+            self.ban_gate.check()
             request_departed.set(True)
             return await super().fetch(url, method, headers, body)
 
@@ -119,13 +115,17 @@ def _marked(base: Any) -> Callable[..., Any]:
             request_body: Any,
         ) -> Any:
             code = _venue_code(response)
+            if status == 403:
+                # Refused at the venue's edge, in no form of its own: a limit too, whatever ccxt makes of it.
+                self.ban_gate.ban(status, headers, body, code)
             try:
-                return super().handle_errors(
+                super().handle_errors(
                     status, reason, url, method, headers, body, response, request_headers, request_body
                 )
+                self._refuse_what_is_no_answer(status, response)
             except ccxt_errors.BaseError as error:
                 if isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded):
-                    raise _ban(headers, body, code) from error
+                    raise self.ban_gate.ban(status, headers, body, code) from error
                 if status >= 500:
                     failure = ccxt_errors.ExchangeNotAvailable(f"{self.id} answered {status} {reason}")
                     failure.venue_code = code
@@ -136,20 +136,14 @@ def _marked(base: Any) -> Callable[..., Any]:
                 error.venue_code = code
                 raise
 
+        def _refuse_what_is_no_answer(self, status: int, response: Any) -> None:
+            """ccxt reads a body that is no JSON, or `{}`, as an empty list: flat positions, no fills, an empty book."""
+            if self.httpExceptions.get(str(status)) in (ccxt_errors.DDoSProtection, ccxt_errors.RateLimitExceeded):
+                raise ccxt_errors.RateLimitExceeded(f"{self.id} answered {status}")
+            if status < 400 and (response is None or response == {}):
+                raise ccxt_errors.BadResponse(f"{self.id} answered {status} without an answer in it")
+
     return Marked
-
-
-def _ban(headers: Mapping[str, str], body: str, code: str | None) -> VenueBan:
-    ban = VenueBan("the venue refuses all requests for now")
-    ban.venue_code = code
-    named = _BANNED_UNTIL.search(body)
-    if named:
-        ban.until_seconds = int(named[1]) / 1000
-        return ban
-    retry_after = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
-    with suppress(ValueError):
-        ban.until_seconds = time.time() + float(retry_after)
-    return ban
 
 
 def _venue_code(response: Any) -> str | None:

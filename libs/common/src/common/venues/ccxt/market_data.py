@@ -28,8 +28,8 @@ def connect_market_data(address: VenueAddress, clock: Clock) -> "CcxtMarketData"
         SettingsError: this version does not speak the venue's protocol.
     """
     # A server that stands in has no request limits of its own.
-    exchange = make_exchange(address, paced=address.url is None)
-    return market_data_on(address, Markets(address.name, exchange), clock)
+    exchange = make_exchange(address, clock, paced=address.url is None)
+    return market_data_on(address, Markets(address.name, exchange, clock), clock)
 
 
 def market_data_on(address: VenueAddress, markets: Markets, clock: Clock) -> "CcxtMarketData":
@@ -47,12 +47,14 @@ class CcxtMarketData(ABC):
         self._facts = facts
         self._clock = clock
         self._instruments: dict[str, Instrument] = {}
+        self._instruments_of: Mapping[str, Mapping[str, Any]] | None = None
 
     async def instruments(self) -> Mapping[str, Instrument]:
-        if not self._instruments:
-            with reading(self.venue):
-                markets = await self._markets.load()
+        with reading(self.venue):
+            markets = await self._markets.load()
+            if markets is not self._instruments_of:
                 self._instruments = {name: self._markets.instrument(name, market) for name, market in markets.items()}
+                self._instruments_of = markets
         return self._instruments
 
     async def book(self, symbol: str) -> OrderBook:
@@ -102,7 +104,7 @@ class CcxtMarketData(ABC):
             return float(server_ms) / 1000 - (asked + answered) / 2
 
     async def close(self) -> None:
-        await self._exchange.close()
+        await self._markets.close()
 
     async def _listed(self, symbols: Sequence[str]) -> dict[str, str]:
         """Our symbols by ccxt's names, without those that the venue does not list."""

@@ -4,14 +4,26 @@ ccxt hands out binary floats made from the venue's decimal text; `str` of such a
 `Decimal(str(x))` is exact for figures of up to 15 digits.
 """
 
+import asyncio
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import structlog
+
 from common.domain.identifiers import SYMBOL_PATTERN
 from common.domain.instruments import Instrument
-from common.venues.errors import VenueRefused
+from common.runtime.clock import Clock
+from common.venues.ccxt.failures import reading
+from common.venues.errors import VenueError, VenueRefused
+
+log = structlog.get_logger(__name__)
+
+RENEW_EVERY_SECONDS = 3600.0
+LOOK_AGAIN_SECONDS = 60.0
+"""Real seconds between two readings of what a venue lists: by itself, and for a symbol that is not known."""
 
 _SETTLEMENTS = ("USDT", "USDC")
 _SYMBOL = re.compile(SYMBOL_PATTERN)
@@ -28,20 +40,29 @@ def optional_decimal(figure: Any) -> Decimal | None:
 
 
 class Markets:
-    """The linear perpetuals of one venue, loaded once, and the ccxt exchange that trades them."""
+    """The linear perpetuals of one venue as it lists them now, and the ccxt exchange that trades them.
 
-    def __init__(self, venue: str, exchange: Any) -> None:
+    They are read anew every hour in the background, so that no order waits for it, and when a symbol is asked for
+    that is not known, at most once a minute. A contract that the venue no longer lists stays known: what is held of
+    it must be closed.
+    """
+
+    def __init__(self, venue: str, exchange: Any, clock: Clock) -> None:
         self.venue = venue
         self.exchange = exchange
+        self._clock = clock
         self._markets: dict[str, Mapping[str, Any]] = {}
         self._symbols: dict[str, str] = {}
+        self._asked_seconds = -math.inf
+        self._renewal: asyncio.Task[None] | None = None
 
     async def load(self) -> Mapping[str, Mapping[str, Any]]:
-        """ccxt's market of each of our symbols."""
+        """ccxt's market of each of our symbols: another mapping whenever they were read anew."""
         if not self._markets:
-            await self.exchange.load_markets()
-            self._markets = _linear_perpetuals(self.exchange.markets.values())
-            self._symbols = {market["symbol"]: symbol for symbol, market in self._markets.items()}
+            await self._read()
+        elif self._clock.monotonic() - self._asked_seconds >= RENEW_EVERY_SECONDS:
+            self._asked_seconds = self._clock.monotonic()
+            self._renewal = asyncio.create_task(self._renew())
         return self._markets
 
     async def market(self, symbol: str) -> Mapping[str, Any]:
@@ -51,9 +72,43 @@ class Markets:
             VenueRefused: the venue does not list it.
         """
         market = (await self.load()).get(symbol)
+        if market is None and self._clock.monotonic() - self._asked_seconds >= LOOK_AGAIN_SECONDS:
+            await self._read()
+            market = self._markets.get(symbol)
         if market is None:
             raise VenueRefused(self.venue, f"{symbol} is not listed")
         return market
+
+    async def close(self) -> None:
+        """Closes the exchange, and ends what is being read."""
+        if self._renewal is not None and not self._renewal.done():
+            self._renewal.cancel()
+            await asyncio.wait({self._renewal})
+        await self.exchange.close()
+
+    async def _renew(self) -> None:
+        try:
+            with reading(self.venue):
+                await self._read()
+        except VenueError as error:
+            log.warning("markets.not_renewed", venue=self.venue, error=str(error))
+            self._asked_seconds = self._clock.monotonic() - RENEW_EVERY_SECONDS + LOOK_AGAIN_SECONDS
+
+    async def _read(self) -> None:
+        self._asked_seconds = self._clock.monotonic()
+        await self.exchange.load_markets(bool(self._markets))
+        found = _linear_perpetuals(self.exchange.markets.values())
+        for symbol, market in found.items():
+            self._tell_of_change(symbol, market)
+        self._markets = {**self._markets, **found}
+        self._symbols = {market["symbol"]: symbol for symbol, market in self._markets.items()}
+
+    def _tell_of_change(self, symbol: str, market: Mapping[str, Any]) -> None:
+        """Contract size and lot step decide what a quantity means: a change of them is taken over, and said."""
+        known = self._markets.get(symbol)
+        before, after = (_rules(known) if known else None), _rules(market)
+        if before is not None and before != after:
+            log.warning("markets.rules_changed", venue=self.venue, symbol=symbol, before=before, after=after)
 
     async def unified(self, symbol: str) -> str:
         """ccxt's name of our symbol; raises as `market`."""
@@ -91,3 +146,7 @@ def _linear_perpetuals(markets: Any) -> dict[str, Mapping[str, Any]]:
         if known is None or _SETTLEMENTS.index(market["settle"]) < _SETTLEMENTS.index(known["settle"]):
             found[market["base"]] = market
     return found
+
+
+def _rules(market: Mapping[str, Any]) -> dict[str, str]:
+    return {"contract_size": str(market["contractSize"]), "lot_step": str(market["precision"]["amount"])}

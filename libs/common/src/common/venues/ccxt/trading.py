@@ -22,9 +22,9 @@ async def connect_trading_venue(
         SettingsError: this version does not speak the venue's protocol.
     """
     exchange = make_exchange(
-        address, api_key=api_key.get_secret_value(), api_secret=api_secret.get_secret_value(), paced=False
+        address, clock, api_key=api_key.get_secret_value(), api_secret=api_secret.get_secret_value(), paced=False
     )
-    markets = Markets(address.name, exchange)
+    markets = Markets(address.name, exchange, clock)
     account = account_on(address, markets, clock)
     desk = CcxtOrderDesk(markets, facts_of(address), account)
     return market_data_on(address, markets, clock), account, desk
