@@ -92,6 +92,8 @@ class RecordingStore:
         self.batches: list[list[JudgedObservation]] = []
         self.unsignalled: list[WatchlistEvent] = []
         self.announced: list[tuple[list[int | None], str]] = []
+        self.forgettable = 0
+        self.forgotten_before: list[datetime] = []
 
     @property
     def recorded(self) -> list[JudgedObservation]:
@@ -109,6 +111,11 @@ class RecordingStore:
 
     async def announce_again(self, events: Sequence[WatchlistEvent], mark: str) -> None:
         self.announced.append(([event.id for event in events], mark))
+
+    async def forget_untriggered(self, before: datetime, limit: int) -> int:
+        self.forgotten_before.append(before)
+        batch, self.forgettable = min(limit, self.forgettable), max(0, self.forgettable - limit)
+        return batch
 
     async def count_live(self) -> dict[str, int]:
         return {}

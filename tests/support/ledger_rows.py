@@ -129,7 +129,14 @@ class LedgerRows:
             entry_spread_pct=float(prices[1] / prices[0] - 1),
             pnl_hat=0.01,
             win_prob=0.9,
-            snapshot={"swept": {"long": [[long_buy, quantity]], "short": [[short_sell, quantity]]}},
+            snapshot={
+                "execution": {
+                    "long_buy": {"price": long_buy, "taken": [[long_buy, quantity]]},
+                    "short_sell": {"price": short_sell, "taken": [[short_sell, quantity]]},
+                    "entry_spread_pct": float(prices[1] / prices[0] - 1),
+                },
+                "residual": {"long": "0", "short": "0"},
+            },
             requested_at=filled_at - timedelta(seconds=1),
             filled_at=filled_at,
         )

@@ -17,12 +17,14 @@ from support.service_group import ServiceGroup, service_group
 
 from .test_process import SCRIPT, run
 
-SPEED = 600.0
+SPEED = 300.0
 SETTINGS = {
     "LIVE_TRADING_PER_LEG_USDT": "15000",
     "LIVE_TRADING_OB_CONFIRM_SAMPLES": "2",
     "LIVE_TRADING_SCALE_IN_MIN_INTERVAL_MIN": "1",
     "LIVE_TRADING_SCALE_IN_MAX_ENTRIES": "2",
+    # However slow the machine is beside this clock: one close is asked for once.
+    "LIVE_TRADING_CLOSE_RETRY_COOLDOWN_SEC": "7200",
 }
 
 Story = list[dict[str, Any]]
@@ -100,15 +102,12 @@ def test_it_tells_what_happened_in_order(told: Told) -> None:
         ("executor", "closed the trade: both venues are flat"),
         ("executor", "finalised the trade: net P&L"),
     ]
-    places = [
-        next(
-            place
-            for place, line in enumerate(story)
-            if line["service"] == service and line["what"].startswith(beginning)
-        )
-        for service, beginning in beginnings
-    ]
-    assert places == sorted(places)
+    told_so_far = 0
+    for service, beginning in beginnings:
+        rest = [(line["service"], line["what"]) for line in story[told_so_far:]]
+        place = next((n for n, (who, what) in enumerate(rest) if who == service and what.startswith(beginning)), None)
+        assert place is not None, f"no {beginning!r} of {service} in {rest}"
+        told_so_far += place + 1
 
 
 def test_it_tells_nothing_twice(told: Told) -> None:
@@ -173,7 +172,7 @@ async def test_a_skipped_signal_shows_the_evidence_of_each_attempt(group: Servic
     signal = await group.signal(symbol, "expired")
     story: Story = (await told_of(group, signal["id"]))["story"]
     attempts = [line for line in story if line["what"].startswith("did not open at attempt ")]
-    assert len(attempts) == signal["attempts"] >= 3
+    assert len(attempts) == signal["attempts"] >= 2
     for number, attempt in enumerate(attempts, start=1):
         figures = attempt["figures"]
         assert attempt["what"].endswith(": entry spread too small")

@@ -188,6 +188,39 @@ async def test_a_scale_in_travels_with_the_entries_it_was_asked_for(desk: Desk) 
     assert Envelope.model_validate_json(message["body"]).read(ScaleInRequested).entries == 2
 
 
+async def test_what_was_asked_is_counted_on_from_the_last_look(desk: Desk) -> None:
+    trade = await desk.rows.trade()
+    await desk.rows.entry(trade)
+    topic = f"close-{trade.id}-take_profit"
+    for times in (1, 2, 3):
+        request = Request(trade.id, "SOL", topic, times, "take_profit")
+        await desk.decisions.record(sample(trade.id), request, "close_requested")
+        assert (await desk.only_trade()).asked[topic].times == times
+    assert (await desk.only_trade()).asked[topic].times == 3
+    await desk.rows.set_status(trade.id, "closed")
+    assert (await desk.ledger.snapshot()).trades == ()
+    await desk.rows.set_status(trade.id, "open")
+    assert (await desk.only_trade()).asked[topic].times == 3
+
+
+async def test_what_entries_left_over_is_read_from_their_records(desk: Desk) -> None:
+    trade = await desk.rows.trade()
+    snapshots: list[dict[str, object]] = [
+        {"residual": {"long": Decimal("0.04"), "short": Decimal(0)}},
+        {"failure": {"residual": {"long": "0", "short": "0.01"}}},
+        {"failure": {"long": "rejected", "short": "rejected"}},
+    ]
+    for number, snapshot in enumerate(snapshots, start=1):
+        entry_id = await desk.rows.entry(trade, number)
+        status = "filled" if "residual" in snapshot else "failed"
+        await desk.rows.pool.execute(
+            "UPDATE watchlist.live_trade_entry SET snapshot = $2, status = $3 WHERE id = $1", entry_id, snapshot, status
+        )
+    found = await desk.only_trade()
+    assert (found.residual(Leg.LONG), found.residual(Leg.SHORT)) == (Decimal("0.04"), Decimal("0.01"))
+    assert len(found.entries) == 1
+
+
 async def test_a_restarted_monitor_reads_what_was_asked_before(desk: Desk) -> None:
     trade = await desk.rows.trade()
     topic = f"close-{trade.id}-take_profit"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from common.domain.identifiers import Leg, Purpose, Side, client_order_id, order_key_of, order_side
 
 KEYS = st.text("0123456789abcdef", min_size=16, max_size=16)
-PARTS = st.tuples(KEYS, st.integers(0, 255), st.sampled_from(Leg), st.sampled_from(Purpose), st.integers(0, 65535))
+SENT = [Purpose.OPEN, Purpose.UNWIND, Purpose.CLOSE]
+PARTS = st.tuples(KEYS, st.integers(0, 255), st.sampled_from(Leg), st.sampled_from(SENT), st.integers(0, 65535))
 KEY = "0123456789abcdef"
 
 
@@ -38,6 +39,11 @@ def test_somebody_elses_order_has_no_order_key(stranger: str) -> None:
 def test_a_part_that_does_not_fit_is_refused(key: str, entry: int, attempt: int) -> None:
     with pytest.raises(ValueError, match=r"order key|out of range"):
         client_order_id(key, entry, Leg.LONG, Purpose.OPEN, attempt)
+
+
+def test_an_order_that_somebody_else_sent_has_no_id_of_ours() -> None:
+    with pytest.raises(ValueError, match="external is never sent"):
+        client_order_id(KEY, 1, Leg.LONG, Purpose.EXTERNAL, 1)
 
 
 @pytest.mark.parametrize(

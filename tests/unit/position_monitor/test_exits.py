@@ -50,9 +50,16 @@ def at_spread(watched: Trade, pnl_spread: float) -> Market:
     return replace(seen, valuation=replace(seen.valuation, pnl_spread=pnl_spread))
 
 
-def suspicion(lasted_seconds: float, *, seen_again: bool = True) -> Suspicion:
+def suspicion(lasted_seconds: float) -> Suspicion:
     found = Discrepancy("leg_missing", None, {"long_quantity": "0"})
-    return Suspicion(NOW - timedelta(seconds=lasted_seconds), None, found, seen_again)
+    return Suspicion(NOW - timedelta(seconds=lasted_seconds), None, found)
+
+
+def venue_suspicion(read_again_after_seconds: float) -> Suspicion:
+    """Suspected for ten minutes; the venue's position was read at their beginning, and again so long after."""
+    since = NOW - timedelta(minutes=10)
+    found = Discrepancy("venue_differs_long", since + timedelta(seconds=read_again_after_seconds), {})
+    return Suspicion(since, since, found)
 
 
 def funding(per_hour: float) -> dict[Leg, FundingTerms]:
@@ -78,8 +85,10 @@ def test_a_broken_hedge_is_closed_after_the_grace(lasted_seconds: float, fires: 
     assert (named(verdict) == ("close", "unhedged")) is fires
 
 
-def test_a_broken_hedge_that_was_seen_once_only_is_not_closed() -> None:
-    assert verdict_of(trade(), suspicion=suspicion(600, seen_again=False)).action is Action.HOLD
+@pytest.mark.parametrize(("seconds", "fires"), [(0, False), (89.9, False), (90, True)])
+def test_a_difference_at_a_venue_must_be_read_again_after_the_grace(seconds: float, fires: bool) -> None:
+    verdict = verdict_of(trade(), suspicion=venue_suspicion(seconds))
+    assert (named(verdict) == ("close", "unhedged")) is fires
 
 
 @pytest.mark.parametrize(("microseconds", "fires"), [(1, False), (0, True), (-1, True)])

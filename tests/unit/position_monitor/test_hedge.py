@@ -1,4 +1,4 @@
-"""When a hedge looks broken: against itself, against the venues, and only when it was seen again."""
+"""When a hedge looks broken: against itself, against the venues, and only when it is known to last."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -74,24 +74,28 @@ def venue_discrepancy(minutes: float) -> Discrepancy:
     return Discrepancy("venue_differs_long", READ_AT + timedelta(minutes=minutes), {})
 
 
-def test_the_same_reading_does_not_confirm_itself() -> None:
-    first = suspicion(None, venue_discrepancy(0), NOW)
-    again = suspicion(first, venue_discrepancy(0), NOW + timedelta(minutes=2))
-    assert again is not None
-    assert (again.since, again.seen_again) == (NOW, False)
+def lasted(first: Discrepancy, *later: tuple[Discrepancy, float]) -> float:
+    """Seconds that a suspicion lasts which began with `first` and was judged again so many minutes after."""
+    suspected, now = suspicion(None, first, NOW), NOW
+    for found, minutes in later:
+        now = NOW + timedelta(minutes=minutes)
+        suspected = suspicion(suspected, found, now)
+    assert suspected is not None
+    return suspected.lasted(now).total_seconds()
 
 
-def test_a_later_reading_confirms_and_keeps_the_time_of_the_first() -> None:
-    first = suspicion(None, venue_discrepancy(0), NOW)
-    again = suspicion(first, venue_discrepancy(1), NOW + timedelta(minutes=1))
-    assert again is not None
-    assert (again.since, again.seen_again) == (NOW, True)
+def test_an_old_reading_proves_nothing_however_long_nobody_repeats_it() -> None:
+    assert lasted(venue_discrepancy(0), (venue_discrepancy(0), 60)) == 0
 
 
-def test_what_the_ledger_itself_shows_needs_no_second_reading() -> None:
-    found = suspicion(None, Discrepancy("leg_missing", None, {}), NOW)
-    assert found is not None
-    assert found.seen_again
+def test_a_difference_at_a_venue_lasts_from_its_first_reading_to_its_latest() -> None:
+    assert lasted(venue_discrepancy(0), (venue_discrepancy(0.03), 1.6)) == pytest.approx(1.8)
+    assert lasted(venue_discrepancy(0), (venue_discrepancy(0.5), 0.5), (venue_discrepancy(1.5), 1.6)) == 90
+
+
+def test_what_the_ledger_itself_shows_lasts_until_now() -> None:
+    missing = Discrepancy("leg_missing", None, {})
+    assert lasted(missing, (missing, 1.5)) == 90
 
 
 def test_a_hedge_that_is_whole_again_is_suspected_no_longer() -> None:
@@ -100,8 +104,13 @@ def test_a_hedge_that_is_whole_again_is_suspected_no_longer() -> None:
 
 
 def test_another_kind_of_difference_starts_anew() -> None:
-    first = suspicion(None, venue_discrepancy(0), NOW)
-    later = NOW + timedelta(minutes=1)
-    other = suspicion(first, Discrepancy("leg_missing", None, {}), later)
-    assert other is not None
-    assert other.since == later
+    missing = Discrepancy("leg_missing", None, {})
+    assert lasted(venue_discrepancy(0), (missing, 5)) == 0
+
+
+@pytest.mark.parametrize(("left_over", "kind"), [("0.04", None), ("0.03", None), ("0.029", "legs_unequal")])
+def test_what_an_entry_is_recorded_to_have_left_over_is_no_difference(left_over: str, kind: str | None) -> None:
+    """The venue trades no less than 0.05: 0.04 too much on the long leg could not be taken back."""
+    unwound = LegFill(Leg.SHORT, Purpose.UNWIND, Decimal("0.04"), Decimal(100))
+    residuals = {Leg.LONG: Decimal(left_over), Leg.SHORT: Decimal(0)}
+    assert kind_of(trade(fills=(*fills_of(), unwound), residuals=residuals)) == kind

@@ -1,4 +1,4 @@
-"""Funding is known unless the newest settlement inside the trade's time has no payment yet: never zero for unknown."""
+"""Funding is known where every settlement is known and the newest one has its payment: never zero for unknown."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -34,7 +34,7 @@ def test_a_settlement_inside_the_trades_time_without_payment_is_unknown(
     after_opening_seconds: float, known: bool
 ) -> None:
     settled_at = OPENED_AT + timedelta(seconds=after_opening_seconds)
-    current = {Leg.SHORT: terms("bybit", interval_hours=8, next_at=settled_at + timedelta(hours=8))}
+    current = {leg: terms("bybit", interval_hours=8, next_at=settled_at + timedelta(hours=8)) for leg in Leg}
     assert funding_received_usdt(trade(), current, NOW) == (Decimal(0) if known else None)
 
 
@@ -48,5 +48,14 @@ def test_payments_are_summed_once_both_legs_have_theirs() -> None:
 
 
 def test_a_payment_of_an_earlier_settlement_does_not_stand_for_the_newest() -> None:
-    current = {Leg.LONG: terms("binance", interval_hours=0.5, next_at=NOW)}
-    assert funding_received_usdt(trade(funding=(paid(Leg.LONG, NOW - timedelta(minutes=30)),)), current, NOW) is None
+    current = {leg: terms("binance", interval_hours=0.5, next_at=NOW) for leg in Leg}
+    earlier = tuple(paid(leg, NOW - timedelta(minutes=30)) for leg in Leg)
+    assert funding_received_usdt(trade(funding=earlier), current, NOW) is None
+
+
+@pytest.mark.parametrize("unknown", list(Leg))
+def test_a_leg_whose_settlements_are_unknown_may_have_a_payment_that_is_missing(unknown: Leg) -> None:
+    known = {leg: terms("any", next_at=OPENED_AT + timedelta(hours=8)) for leg in Leg}
+    assert funding_received_usdt(trade(), known, NOW) == 0
+    assert funding_received_usdt(trade(), {leg: known[leg] for leg in Leg if leg is not unknown}, NOW) is None
+    assert funding_received_usdt(trade(), {**known, unknown: terms("any")}, NOW) is None

@@ -1,7 +1,8 @@
 """The watch over one trade, with everything around it faked: what it confirms, asks for, stores, and when."""
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,10 +10,16 @@ import pytest
 from common.domain.identifiers import Leg
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.ports import StoreAway
-from position_monitor.application.watch import ASK_AGAIN_REAL_SECONDS, Tools, TradeWatch, WatchRules
-from position_monitor.domain.trade import Asked, Trade
+from position_monitor.application.watch import (
+    ASK_AGAIN_REAL_SECONDS,
+    HOLDING_AGE_REAL_SECONDS_MAX,
+    Tools,
+    TradeWatch,
+    WatchRules,
+)
+from position_monitor.domain.trade import Asked, Trade, VenueHolding
 from support.monitor_fakes import KeptDecisions, NoMeasurements, SetBooks, SetMarketData, SetVenues, StandingClock
-from support.watched_trades import NOW, books_at, entry, exit_rules, fresh_event, terms, trade
+from support.watched_trades import NOW, OPENED_AT, books_at, entry, exit_rules, fresh_event, terms, trade
 
 PROFIT = books_at("102", "102.5")
 NO_PROFIT = books_at("101", "102.5")
@@ -258,6 +265,53 @@ async def test_a_hedge_that_heals_within_the_grace_starts_anew_when_it_breaks_ag
     scene.update(fills=whole[:1])
     await scene.consider(after_seconds=20)
     assert scene.ids == []
+
+
+def holding(quantity: str, seconds_ago: float, now: datetime) -> dict[Leg, VenueHolding]:
+    return {Leg.LONG: VenueHolding(Decimal(quantity), now - timedelta(seconds=seconds_ago))}
+
+
+async def test_one_wrong_reading_closes_nothing_however_long_no_other_comes() -> None:
+    scene = Scene(trade=trade(last_order_at=OPENED_AT))
+    await scene.know_the_contracts()
+    scene.update(holdings=holding("0", 0, scene.clock.now()))
+    for _ in range(40):
+        await scene.consider(after_seconds=10)
+    assert scene.ids == []
+
+
+async def test_a_difference_that_readings_repeat_is_closed_after_the_grace() -> None:
+    scene = Scene(trade=trade(last_order_at=OPENED_AT))
+    await scene.know_the_contracts()
+    for _ in range(10):
+        scene.update(holdings=holding("0", 1, scene.clock.now()))
+        await scene.consider(after_seconds=10)
+    assert scene.ids == ["close-7-unhedged-1"]
+    assert scene.decisions.samples[-1].evidence["legs"]["long"]["venue_quantity"] == "0"
+
+
+async def test_a_reading_that_nobody_renews_is_unknown_in_the_end_and_on_a_fast_clock_not_at_once() -> None:
+    scene = Scene(trade=trade(last_order_at=OPENED_AT))
+    await scene.know_the_contracts()
+    scene.update(holdings=holding("0.5", 0, scene.clock.now()))
+    scene.clock.time += timedelta(minutes=10)
+    await scene.consider()
+    assert scene.watch.latest is not None
+    assert Leg.LONG in scene.watch.latest.trade.holdings
+    await scene.consider(after_seconds=HOLDING_AGE_REAL_SECONDS_MAX + 1)
+    assert Leg.LONG not in scene.watch.latest.trade.holdings
+
+
+async def test_a_target_that_is_rejected_at_every_change_is_recorded_once_a_while() -> None:
+    scene = Scene()
+    for seconds in (0, 1, 1, 57, 1, 1):
+        scene.books.set(PROFIT)
+        scene.books.then(NO_PROFIT)
+        await scene.consider(after_seconds=seconds)
+        scene.books.set(NO_PROFIT)
+        await scene.consider()
+    assert scene.decisions.decisions == ["take_profit_rejected"] * 2
+    assert scene.decisions.verdicts.count(("hold", "take_profit_rejected")) == 2
 
 
 async def test_the_evidence_holds_the_funding_terms_with_their_intervals() -> None:

@@ -71,7 +71,17 @@ async def test_a_round_asks_each_venue_once_for_all_prices() -> None:
     market = Market()
     await market.scan()
     await market.scan()
-    assert market.binance.reads == ["instruments", "funding", "tops", "tops"]
+    asked = [what for what in market.binance.reads if what != "instruments"]  # the venue's adapter keeps those
+    assert asked == ["funding", "tops", "tops"]
+
+
+async def test_a_symbol_that_a_venue_lists_later_is_looked_at_from_then_on() -> None:
+    market = Market("PIPPIN")
+    assert await market.scan() == 0
+    market.binance.prices["PIPPIN"] = ("1.1", "1.2")
+    market.binance.rates["PIPPIN"] = 0.0001
+    await market.scan()
+    assert market.pairs() == ["PIPPIN binance>bybit"]
 
 
 async def test_funding_is_read_again_when_its_time_has_passed() -> None:

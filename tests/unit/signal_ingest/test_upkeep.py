@@ -1,9 +1,9 @@
-"""Open events without a signal are announced again, but not before two rounds saw them so."""
+"""Open events without a signal are announced again, but not before two rounds saw them so; old looks are forgotten."""
 
 from dataclasses import replace
 from datetime import timedelta
 
-from signal_ingest.application.upkeep import Upkeep
+from signal_ingest.application.upkeep import FORGET_BATCH, Upkeep
 from signal_ingest.domain.watchlist_event import begin, confirm
 from support.ingest_fakes import RecordingStore, TwoClocks
 from support.observed_pairs import MERGING, observation
@@ -39,3 +39,10 @@ async def test_it_is_repeated_after_a_minute_but_not_within_five_real_seconds() 
     assert announced == [0, 1, 0, 1, 0, 1]
     marks = [mark for _, mark in store.announced]
     assert len(set(marks)) == 3
+
+
+async def test_looks_that_no_prediction_uses_are_forgotten_in_small_batches() -> None:
+    store, clock = RecordingStore(), TwoClocks()
+    store.forgettable = 2 * FORGET_BATCH + 1
+    assert await Upkeep(store, EmptyOutbox(), clock, MERGING).forget_observations() == 2 * FORGET_BATCH + 1
+    assert store.forgotten_before == [clock.now() - timedelta(days=8)] * 3

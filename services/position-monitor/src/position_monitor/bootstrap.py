@@ -3,18 +3,18 @@
 import os
 from collections.abc import Mapping
 
-from common.venues.ccxt.market_data import connect_market_data
-
 from common.messaging.bus import Bus
-from common.messaging.outbox import Outbox
+from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import connect_pool
 from common.persistence.journal import Journal
 from common.runtime.clock import clock_from_environment
-from common.runtime.health import nats_check, postgres_check
+from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import closing, create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
+from common.runtime.start import within_patience
 from common.venues.addresses import simulated, venue_addresses
+from common.venues.ccxt.market_data import connect_market_data
 from position_monitor.adapters.polling_books import PollingBooks
 from position_monitor.adapters.postgres_decisions import PostgresDecisions
 from position_monitor.adapters.postgres_ledger import SERVICE, PostgresLedger
@@ -35,7 +35,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
 
     Raises:
         SettingsError: a setting is wrong.
-        OSError, asyncpg.PostgresError, nats.errors.Error: a dependency cannot be reached at the start.
+        TimeoutError: the database or the bus could not be reached.
     """
     environment = os.environ if environment is None else environment
     trading, settings = load(TradingSettings, environment), load(MonitorSettings, environment)
@@ -45,9 +45,10 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
     refuse_replay_on_real_venues(clock, {name: simulated(addresses)[name] for name in allowed})
     configure_logging(SERVICE, settings.log_level, clock)
 
-    pool = await connect_pool(settings.database_url.get_secret_value(), SERVICE)
+    dsn, nats_url = settings.database_url.get_secret_value(), settings.nats_url.get_secret_value()
+    pool = await within_patience("PostgreSQL (DATABASE_URL)", lambda: connect_pool(dsn, SERVICE))
     async with closing(pool):
-        bus = await Bus.connect(settings.nats_url, SERVICE)
+        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE))
         venues = VenueDirectory(addresses, connect, clock)
         async with closing(bus, venues):
             outbox = Outbox(SERVICE, pool, bus, clock)
@@ -58,7 +59,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
             tools = Tools(books, facts, decisions, PrometheusMeasurements(), clock)
             opening_enabled = trading.live_trading_enabled
             monitor = Monitor(PostgresLedger(pool), watch_rules(trading), tools, opening_enabled=opening_enabled)
-            checks = {"postgres": postgres_check(pool), "nats": nats_check(bus)}
+            checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
             app = create_app(
                 "position-monitor", "Values open trades and decides what happens to them.", checks, journal
             )
@@ -69,6 +70,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
                 facts.run(),
                 outbox.run(),
                 every_real(OUTBOX_SWEEP_REAL_SECONDS, outbox.sweep, "outbox"),
+                every_real(FORGET_EVERY_SECONDS, outbox.forget_published, "outbox_retention"),
                 listen(bus, monitor, journal.quarantine),
             ]
             await serve(app, settings.http_host, settings.http_port, background)

@@ -10,11 +10,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from common.messaging.bus import Bus
-from common.messaging.outbox import Outbox
+from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock, clock_from_environment
-from common.runtime.health import nats_check, postgres_check
+from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
@@ -96,7 +96,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
     )
     ingest = Ingest(store, predictor, clock, trigger_rules(trading), rules)
     listings = Listings({*KNOWN_VENUES, *configuration.addresses})
-    checks = {"postgres": postgres_check(pool), "nats": nats_check(bus)}
+    checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
     app = create_app("signal-ingest", "Observations become watchlist events on the bus.", checks, journal)
     add_signal_routes(app, ingest, listings, clock)
     return Parts(
@@ -123,7 +123,8 @@ async def main() -> None:
         dsn = own.database_url.get_secret_value()
         pool = await within_patience("PostgreSQL (DATABASE_URL)", lambda: connect_pool(dsn, SERVICE))
         resources.push_async_callback(pool.close)
-        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(own.nats_url, SERVICE))
+        nats_url = own.nats_url.get_secret_value()
+        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE))
         resources.push_async_callback(bus.close)
         parts = assemble(configuration, pool, bus)
         background = _upkeep(parts) + (_scanning(configuration, parts, resources) if own.scanner_enabled else [])
@@ -135,6 +136,8 @@ def _upkeep(parts: Parts) -> list[Work]:
     return [
         parts.outbox.run(),
         every_real(OUTBOX_SWEEP_SECONDS, parts.outbox.sweep, "outbox"),
+        every_real(FORGET_EVERY_SECONDS, parts.outbox.forget_published, "outbox_retention"),
+        every_real(upkeep.FORGET_SECONDS, keeper.forget_observations, "observation_retention"),
         every_real(upkeep.CLOSE_SECONDS, keeper.close_quiet_events, "close_quiet_events"),
         every_real(upkeep.UNSIGNALLED_SECONDS, keeper.announce_unsignalled, "announce_unsignalled"),
         every_real(upkeep.MEASURE_SECONDS, keeper.measure, "measure"),

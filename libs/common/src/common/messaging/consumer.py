@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from common.messages.envelope import Envelope
 from common.messaging.errors import TryLater
 from common.messaging.failures import BUS_ERRORS
-from common.persistence.database import is_away
+from common.persistence.database import DATABASE_AWAY
 
 log = structlog.get_logger(__name__)
 
@@ -151,7 +151,7 @@ class Consumer:
             self._failures.pop(sequence, None)
             with suppress(*BUS_ERRORS):
                 await message.ack()
-        elif isinstance(failure, TryLater) or is_away(failure):
+        elif isinstance(failure, (TryLater, *DATABASE_AWAY)):
             log.warning("bus.try_later", subject=message.subject, message_id=envelope.id, error=repr(failure))
             await self._again(message)
         else:

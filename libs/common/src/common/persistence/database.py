@@ -20,16 +20,13 @@ DATABASE_AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    # A pooled connection that has heard its server end, but not yet seen the socket close, refuses its next query so.
+    asyncpg.InternalClientError,
     asyncpg.TooManyConnectionsError,
     OSError,
     TimeoutError,
 )
 """The database cannot be reached now: nothing was decided, try again."""
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether an error says that the database is away; asyncpg calls values that it cannot encode an interface's."""
-    return isinstance(error, DATABASE_AWAY) and not isinstance(error, ValueError)
 
 
 def encode_json(value: object) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from common.runtime.settings import ENCODED_PASSWORD, is_address
+from common.runtime.settings import ADDRESS_HINT, is_address
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -29,7 +29,7 @@ def main() -> int:
     dsn = os.environ.get("DATABASE_URL", "")
     if not is_address(dsn, ("postgresql",)):
         expected = "the owner's address, as postgresql://user:password@host:port/database"
-        print(f"DATABASE_URL must be {expected}; {ENCODED_PASSWORD}", file=sys.stderr)
+        print(f"DATABASE_URL must be {expected}; {ADDRESS_HINT}", file=sys.stderr)
         return 2
     upgrade(dsn)
     return 0

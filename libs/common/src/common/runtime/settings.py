@@ -19,7 +19,7 @@ from common.domain.scale_in import ScaleInRules
 KNOWN_VENUES = ("binance", "bybit", "okx", "bitget", "gate", "hyperliquid")
 _OWNED_PREFIXES = ("LIVE_TRADING_", "WATCHLIST_")
 _DAYS_MAX, _HOURS_MAX, _MINUTES_MAX, _SECONDS_MAX = 3650, 24 * 365, 60 * 24 * 365, 3600 * 24
-ENCODED_PASSWORD = "characters such as / ? # @ in a password are percent-encoded (%2F %3F %23 %40)"
+ADDRESS_HINT = "characters such as / ? # @ in a password are percent-encoded (%2F %3F %23 %40)"
 _USDT_MAX = Decimal(1_000_000_000)
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -41,9 +41,7 @@ def _flag(value: object) -> object:
 class TradingSettings(BaseSettings):
     """The rules of trading. Field names are the variables' names in lower case; units are in SPEC 9's names."""
 
-    model_config = SettingsConfigDict(
-        extra="ignore", frozen=True, hide_input_in_errors=False, allow_inf_nan=False
-    )
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=False, allow_inf_nan=False)
 
     live_trading_enabled: Flag = True
     live_trading_mode: Literal["paper", "live"] = "paper"
@@ -153,14 +151,14 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _is_postgresql(cls, value: SecretStr) -> SecretStr:
         if not is_address(value.get_secret_value(), ("postgresql",)):
-            raise ValueError(f"allowed is postgresql://user:password@host:port/database; {ENCODED_PASSWORD}")
+            raise ValueError(f"allowed is postgresql://user:password@host:port/database; {ADDRESS_HINT}")
         return value
 
     @field_validator("nats_url")
     @classmethod
     def _is_nats(cls, value: SecretStr) -> SecretStr:
         if not is_address(value.get_secret_value(), ("nats", "tls")):
-            raise ValueError(f"allowed is nats://host:port or tls://host:port; {ENCODED_PASSWORD}")
+            raise ValueError(f"allowed is nats://host:port or tls://host:port; {ADDRESS_HINT}")
         return value
 
 

@@ -37,6 +37,14 @@ _TOLD_BY_ROWS = frozenset(
 _TOLD_BY_AUDIT = frozenset({"close", "close_again", "scale_in"})
 """Verdicts that the audit tells of once they ask for something; while they only stand they are no news."""
 
+_OUTCOMES = frozenset({"opened", "scaled_in"})
+"""What an entry came to; the audit adds the next trigger to what its row says."""
+
+_LATER = frozenset({"residual", "failure"})
+"""What is added to an entry's snapshot once its orders are known."""
+
+_NOWHERE = object()
+
 _Ranked = tuple[str, StoryLine]
 
 
@@ -56,9 +64,6 @@ def tell(read: TradeRead) -> list[StoryLine]:
     ranked += [("error", _error_line(error)) for error in read.errors.items]
     ranked.sort(key=lambda item: (item[1].at, _CAUSE_ORDER.index(item[0])))
     return [told for _, told in ranked]
-
-
-_OUTCOMES = frozenset({"opened", "scaled_in"})
 
 
 def _event_lines(read: TradeRead) -> Iterator[_Ranked]:
@@ -123,9 +128,6 @@ def _not_shown(evidence: Mapping[str, Any], audit: Sequence[AuditRecord], decisi
     }
 
 
-_NOWHERE = object()
-
-
 def _is_news(sample: Sample) -> bool:
     return sample.verdict not in _TOLD_BY_AUDIT and sample.evidence.get("reason") != "take_profit_rejected"
 
@@ -169,10 +171,6 @@ def _entry_lines(entry: Entry, k: int | None, outcome: AuditRecord | None) -> It
         "next_trigger_spread_pct": outcome.evidence.get("next_trigger_spread_pct") if outcome else None,
     }
     yield "entry", line(entry.filled_at, "executor", what, figures)
-
-
-_LATER = frozenset({"residual", "failure"})
-"""What is added to an entry's snapshot once its orders are known."""
 
 
 def _order_lines(order: Order, fills: Sequence[Fill]) -> Iterator[_Ranked]:

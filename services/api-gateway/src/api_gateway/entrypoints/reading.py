@@ -59,7 +59,7 @@ def trade_routes(desk: OverviewDesk, trades: TradeReader, limits: ScaleInLimits)
 
     @router.get("/signals/{signal_id}")
     async def signal(signal_id: SignalId) -> Trade:
-        """The whole story of one trade."""
+        """One trade whole: its rows, what they add up to, and its story in order, down to the swept levels."""
         trade = await whole_trade(trades, signal_id)
         if trade is None:
             raise unknown_signal(signal_id)

@@ -4,7 +4,7 @@ Nothing here writes. Every query names the active trades by id, so that its cost
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import asyncpg
@@ -24,10 +24,11 @@ SELECT id, symbol, status, long_venue, short_venue, opened_at, force_close_at, t
        close_requested_at, close_reason
 FROM watchlist.live_trade_signal WHERE status IN ('open', 'closing') ORDER BY id
 """
-# Filled entries, and whether one is being opened.
+# Entries, whether one is being opened, and what they left over; a failed one may have left something too.
 _ENTRIES = """
-SELECT signal_id, entry, status, notional_usdt, entry_spread_metric, entry_spread_pct, filled_at
-FROM watchlist.live_trade_entry WHERE signal_id = ANY($1) AND status IN ('filled', 'opening') ORDER BY entry
+SELECT signal_id, entry, status, notional_usdt, entry_spread_metric, entry_spread_pct, filled_at,
+       COALESCE(snapshot -> 'residual', snapshot -> 'failure' -> 'residual') AS residual
+FROM watchlist.live_trade_entry WHERE signal_id = ANY($1) ORDER BY entry
 """
 # Every order with what the venue's own ledger shows of it so far. An order that filled has an average price; should a
 # venue owe it, the price it was sent at stands in until it is known, so that the quantity is never lost.
@@ -65,12 +66,13 @@ CROSS JOIN LATERAL (
 ) AS events
 WHERE signals.id = ANY($1)
 """
-# How often the executor was asked for what: written in the same transaction as the message itself.
+# What the executor was asked for since the last look, the newest last: written in the same transaction as the message.
 _ASKED = """
-SELECT signal_id, evidence ->> 'topic' AS topic, count(*) AS times, max(decided_at) AS last_at
-FROM watchlist.audit
-WHERE signal_id = ANY($1) AND service = $2 AND decision IN ('close_requested', 'scale_in_requested')
-GROUP BY signal_id, topic
+SELECT audit.id, audit.signal_id, audit.evidence ->> 'topic' AS topic, audit.decided_at
+FROM unnest($1::bigint[], $2::bigint[]) AS wanted (signal_id, after_id)
+JOIN watchlist.audit ON audit.signal_id = wanted.signal_id AND audit.id > wanted.after_id
+WHERE audit.service = $3 AND audit.decision IN ('close_requested', 'scale_in_requested')
+ORDER BY audit.id
 """
 _TRADING_STATE = "SELECT state FROM watchlist.trading_state WHERE id = 1"
 
@@ -82,6 +84,7 @@ class PostgresLedger:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._requests = RequestsMade()
 
     async def snapshot(self) -> LedgerSnapshot:
         """See `Ledger.snapshot`."""
@@ -90,12 +93,33 @@ class PostgresLedger:
                 self._pool.acquire() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
-                return await _read(connection)
+                return await _read(connection, self._requests)
         except DATABASE_AWAY as error:
             raise StoreAway(f"{type(error).__name__}: {error}") from error
 
 
-async def _read(connection: Connection) -> LedgerSnapshot:
+class RequestsMade:
+    """How often the executor was asked for what, counted on from the last look: the audit only grows."""
+
+    def __init__(self) -> None:
+        self._asked: dict[int, dict[str, Asked]] = {}
+        self._seen_id: dict[int, int] = {}
+
+    async def read(self, connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Asked]]:
+        """By trade and topic, for these trades; the others are forgotten."""
+        after = [self._seen_id.get(signal_id, 0) for signal_id in ids]
+        rows = await connection.fetch(_ASKED, ids, after, SERVICE)
+        self._asked = {signal_id: dict(self._asked.get(signal_id, {})) for signal_id in ids}
+        self._seen_id = dict(zip(ids, after, strict=True))
+        for row in rows:
+            asked = self._asked[row["signal_id"]]
+            before = asked.get(row["topic"])
+            asked[row["topic"]] = Asked(before.times + 1 if before else 1, row["decided_at"])
+            self._seen_id[row["signal_id"]] = row["id"]
+        return self._asked
+
+
+async def _read(connection: Connection, requests: RequestsMade) -> LedgerSnapshot:
     state = await connection.fetchval(_TRADING_STATE)
     trades = await connection.fetch(_TRADES)
     ids = [row["id"] for row in trades]
@@ -107,9 +131,9 @@ async def _read(connection: Connection) -> LedgerSnapshot:
         "funding": _by_trade(await connection.fetch(_FUNDING, ids)),
         "holdings": _by_trade(await connection.fetch(_HOLDINGS, ids)),
         "events": _by_trade(await connection.fetch(_EVENTS, ids)),
-        "asked": _by_trade(await connection.fetch(_ASKED, ids, SERVICE)),
     }
-    found = [_trade(row, {name: rows[row["id"]] for name, rows in parts.items()}) for row in trades]
+    asked = await requests.read(connection, ids)
+    found = [_trade(row, {name: rows[row["id"]] for name, rows in parts.items()}, asked[row["id"]]) for row in trades]
     return LedgerSnapshot(found, state == "active")
 
 
@@ -120,7 +144,7 @@ def _by_trade(rows: Iterable[asyncpg.Record]) -> Rows:
     return grouped
 
 
-def _trade(row: asyncpg.Record, parts: dict[str, list[asyncpg.Record]]) -> Trade:
+def _trade(row: asyncpg.Record, parts: dict[str, list[asyncpg.Record]], asked: Mapping[str, Asked]) -> Trade:
     entries, orders = parts["entries"], parts["orders"]
     venues = {Leg.LONG: row["long_venue"], Leg.SHORT: row["short_venue"]}
     return Trade(
@@ -141,6 +165,7 @@ def _trade(row: asyncpg.Record, parts: dict[str, list[asyncpg.Record]]) -> Trade
         ),
         order_in_flight=any(order["unresolved"] for order in orders) or any(e["status"] == "opening" for e in entries),
         last_order_at=max((order["last_at"] for order in orders), default=None),
+        residuals={leg: _residual(entries, leg) for leg in Leg},
         holdings={
             leg: VenueHolding(held["quantity"], held["read_at"])
             for held in parts["holdings"]
@@ -148,7 +173,7 @@ def _trade(row: asyncpg.Record, parts: dict[str, list[asyncpg.Record]]) -> Trade
             if venue == held["venue"]
         },
         newest_event=_event(parts["events"]),
-        asked={asked["topic"]: Asked(asked["times"], asked["last_at"]) for asked in parts["asked"]},
+        asked=dict(asked),
     )
 
 
@@ -159,6 +184,11 @@ def _filled_entries(rows: Sequence[asyncpg.Record]) -> tuple[FilledEntry, ...]:
         FilledEntry(k, row["notional_usdt"], row["entry_spread_metric"], row["entry_spread_pct"], row["filled_at"])
         for k, row in enumerate(filled, start=1)
     )
+
+
+def _residual(rows: Sequence[asyncpg.Record], leg: Leg) -> Decimal:
+    left = [row["residual"].get(leg.value) for row in rows if row["residual"]]
+    return sum((Decimal(quantity) for quantity in left if quantity is not None), Decimal(0))
 
 
 def _fill(row: asyncpg.Record) -> LegFill:

@@ -1,4 +1,4 @@
-"""What contracts say of themselves: funding terms, which change, and lot steps, which are read once.
+"""What contracts say of themselves: funding terms, which change often, and lot steps, which hardly ever do.
 
 A contract's interval is read, never assumed; when it changes, that is noticed and audited. Terms that could not be
 read anew for long are unknown again.
@@ -113,8 +113,7 @@ class MarketFacts:
             log.warning("market_facts.failed", venue=venue, error=repr(error))
 
     async def _read_lots(self, market: MarketData, venue: str, symbols: Mapping[str, int]) -> None:
-        if all((venue, symbol) in self._lots for symbol in symbols):
-            return
+        """From what the adapter keeps of the venue: it asks anew when that may have changed."""
         instruments = await market.instruments()
         for symbol in symbols:
             if symbol in instruments:

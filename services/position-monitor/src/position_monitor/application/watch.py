@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from common.domain.identifiers import Leg
 from common.runtime.clock import Clock
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.ports import (
@@ -24,6 +25,7 @@ from position_monitor.application.ports import (
     StoreAway,
 )
 from position_monitor.domain.exits import (
+    HEDGE_GRACE_SECONDS,
     TAKE_PROFIT_REJECTED,
     Action,
     ExitRules,
@@ -36,12 +38,15 @@ from position_monitor.domain.hedge import Suspicion, discrepancy, suspicion
 from position_monitor.domain.market import BOOK_MISSING, Market, Quote, look
 from position_monitor.domain.requests import is_due, request_of
 from position_monitor.domain.settlements import funding_received_usdt
-from position_monitor.domain.trade import Asked, Trade
+from position_monitor.domain.trade import Asked, Trade, VenueHolding
 
 log = structlog.get_logger(__name__)
 
-ASK_AGAIN_REAL_SECONDS = 3.0
+ASK_AGAIN_REAL_SECONDS = 1.5
 """The executor works in real time: however fast the market's clock runs, it is given this long to answer."""
+HOLDING_AGE_MAX = timedelta(seconds=2 * HEDGE_GRACE_SECONDS)
+HOLDING_AGE_REAL_SECONDS_MAX = 10.0
+"""A reading of a venue's position counts no longer once both are over: on a fast clock every reading is old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ class TradeWatch:
         self._suspicion: Suspicion | None = None
         self._asked_real_seconds: dict[str, float] = {}
         self._stored: tuple[tuple[str, str], datetime] | None = None
+        self._rejected_at: datetime | None = None
+        self._holdings_seen: dict[Leg, tuple[datetime, float]] = {}
         self._wake = asyncio.Event()
         self.latest: Judgement | None = None
 
@@ -128,8 +135,9 @@ class TradeWatch:
         await self._record(judgement, may_ask)
 
     def _judge(self, reading_of: Callable[[tuple[str, str]], BookReading]) -> Judgement:
-        trade, tools = self._trade, self._tools
+        tools = self._tools
         started, now = tools.clock.monotonic(), tools.clock.now()
+        trade = replace(self._trade, holdings=self._known_holdings(now, started))
         quotes = {leg: self._quote(venue, reading_of((venue, trade.symbol))) for leg, venue in trade.venues.items()}
         terms = tools.facts.terms(trade)
         funding_usdt = funding_received_usdt(trade, terms, now)
@@ -144,6 +152,18 @@ class TradeWatch:
         }
         tools.measurements.judged(verdict.action, tools.clock.monotonic() - started)
         return Judgement(trade, market, verdict, evidence, now)
+
+    def _known_holdings(self, now: datetime, real_seconds: float) -> dict[Leg, VenueHolding]:
+        """What the venues hold, as far as it was read not long ago: long for the market, and really."""
+        known = {}
+        for leg, holding in self._trade.holdings.items():
+            seen = self._holdings_seen.get(leg)
+            if seen is None or seen[0] != holding.read_at:
+                seen = self._holdings_seen[leg] = (holding.read_at, real_seconds)
+            is_long_ago = now - holding.read_at > HOLDING_AGE_MAX
+            if not is_long_ago or real_seconds - seen[1] <= HOLDING_AGE_REAL_SECONDS_MAX:
+                known[leg] = holding
+        return known
 
     def _quote(self, venue: str, reading: BookReading) -> Quote:
         if reading.book is None:
@@ -173,9 +193,10 @@ class TradeWatch:
     async def _record(self, judgement: Judgement, may_ask: bool) -> None:
         verdict, now = judgement.verdict, judgement.at
         request = request_of(judgement.trade, verdict) if may_ask else None
-        decision = _decision_name(judgement) if request or verdict.reason == TAKE_PROFIT_REJECTED else None
+        is_rejected = verdict.reason == TAKE_PROFIT_REJECTED
+        decision = _decision_name(judgement) if request or is_rejected else None
         meaning = (str(verdict.action), verdict.reason)
-        if decision is None and not self._is_time_for_a_sample(meaning, now):
+        if request is None and not self._is_time_for_a_sample(meaning, now):
             return
         evidence = {**judgement.evidence, "request": request.message_id if request else None}
         valuation = judgement.market.valuation
@@ -190,6 +211,7 @@ class TradeWatch:
         )
         await self._tools.decisions.record(sample, request, decision)
         self._stored = (meaning, now)
+        self._rejected_at = now if is_rejected else self._rejected_at
         if request is not None:
             self._asked_real_seconds[request.topic] = self._tools.clock.monotonic()
             asked = {**self._trade.asked, request.topic: Asked(request.number, now)}
@@ -208,6 +230,9 @@ class TradeWatch:
     def _is_time_for_a_sample(self, meaning: tuple[str, str], now: datetime) -> bool:
         if meaning == (Action.NO_BOOK, BOOK_MISSING):
             return False  # the first answer is still on its way: nothing is known that could be kept
+        if meaning[1] == TAKE_PROFIT_REJECTED:
+            # Books that hover around the target reject it at every change: one of them a while tells as much.
+            return self._rejected_at is None or now - self._rejected_at >= self._rules.sample_every
         if self._stored is None or self._stored[0] != meaning:
             return True
         return now - self._stored[1] >= self._rules.sample_every

@@ -115,9 +115,9 @@ def _is_closing(position: Position, _: Market, __: ExitRules, ___: datetime) -> 
 
 def _hedge_broken(position: Position, _: Market, __: ExitRules, now: datetime) -> Verdict | None:
     suspected = position.suspicion
-    if suspected is None or not suspected.seen_again:
+    if suspected is None:
         return None
-    seconds = (now - suspected.since).total_seconds()
+    seconds = suspected.lasted(now).total_seconds()
     if seconds < HEDGE_GRACE_SECONDS:
         return None
     figures = {**suspected.latest.figures, "since": suspected.since.isoformat(), "lasted_seconds": seconds}

@@ -1,12 +1,14 @@
-"""Whether both legs are really there. A difference counts only once it has lasted and was seen again.
+"""Whether both legs are really there. A difference counts only once it has lasted.
 
 The ledger is compared with itself (long against short) and with what the venues said after the last order was
-resolved; while an order is in flight nothing can be concluded.
+resolved; while an order is in flight nothing can be concluded. What a venue says lasts from one reading to another:
+a reading that nobody repeats proves nothing, however old it grows. What an entry left over because its venue would
+not trade so little is on the record, and no difference.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,12 +27,17 @@ class Discrepancy:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A discrepancy since it was first seen. `seen_again` is True once a later reading showed it too."""
+    """A discrepancy since it was first seen, by whom it was judged and in which reading of the venue's position."""
 
     since: datetime
     first_read_at: datetime | None
     latest: Discrepancy
-    seen_again: bool
+
+    def lasted(self, now: datetime) -> timedelta:
+        """How long it is known to last: between two readings of a venue, or until now where the ledger shows it."""
+        if self.first_read_at is None or self.latest.read_at is None:
+            return now - self.since
+        return self.latest.read_at - self.first_read_at
 
 
 def discrepancy(trade: Trade, lots: Mapping[Leg, Decimal]) -> Discrepancy | None:
@@ -45,9 +52,8 @@ def suspicion(before: Suspicion | None, found: Discrepancy | None, now: datetime
     if found is None:
         return None
     if before is None or before.latest.kind != found.kind:
-        return Suspicion(now, found.read_at, found, seen_again=found.read_at is None)
-    newer = found.read_at is None or (before.first_read_at is not None and found.read_at > before.first_read_at)
-    return Suspicion(before.since, before.first_read_at, found, before.seen_again or newer)
+        return Suspicion(now, found.read_at, found)
+    return Suspicion(before.since, before.first_read_at, found)
 
 
 def _in_the_ledger(trade: Trade, lots: Mapping[Leg, Decimal]) -> Discrepancy | None:
@@ -55,9 +61,10 @@ def _in_the_ledger(trade: Trade, lots: Mapping[Leg, Decimal]) -> Discrepancy | N
     figures = {"long_quantity": str(long), "short_quantity": str(short)}
     if (long > 0) != (short > 0):
         return Discrepancy("leg_missing", None, figures)
-    if len(lots) < len(Leg) or abs(long - short) <= max(lots.values()):
+    left_over = trade.residual(Leg.LONG) - trade.residual(Leg.SHORT)
+    if len(lots) < len(Leg) or abs(long - short - left_over) <= max(lots.values()):
         return None
-    return Discrepancy("legs_unequal", None, {**figures, "lot": str(max(lots.values()))})
+    return Discrepancy("legs_unequal", None, {**figures, "left_over": str(left_over), "lot": str(max(lots.values()))})
 
 
 def _at_the_venues(trade: Trade, lots: Mapping[Leg, Decimal]) -> Discrepancy | None:

@@ -22,15 +22,21 @@ def last_settlement(terms: FundingTerms, now: datetime) -> datetime | None:
 
 
 def funding_received_usdt(trade: Trade, terms: Mapping[Leg, FundingTerms], now: datetime) -> Decimal | None:
-    """The sum of payments, or None while a leg has crossed its newest settlement without a payment for it."""
-    if any(_payment_is_missing(trade, leg, leg_terms, now) for leg, leg_terms in terms.items()):
+    """The sum of payments, or None while one may be missing.
+
+    That is so while a leg has crossed its newest settlement without a payment for it, and while a leg's settlements
+    are not known: its terms are away, or tell no time.
+    """
+    if any(leg not in terms or _payment_may_be_missing(trade, leg, terms[leg], now) for leg in Leg):
         return None
     return sum((payment.amount_usdt for payment in trade.funding), Decimal(0))
 
 
-def _payment_is_missing(trade: Trade, leg: Leg, terms: FundingTerms, now: datetime) -> bool:
+def _payment_may_be_missing(trade: Trade, leg: Leg, terms: FundingTerms, now: datetime) -> bool:
     settled_at = last_settlement(terms, now)
-    if settled_at is None or trade.opened_at is None or settled_at <= trade.opened_at:
+    if settled_at is None:
+        return True
+    if trade.opened_at is None or settled_at <= trade.opened_at:
         return False
     return not any(
         payment.leg is leg and payment.settled_at >= settled_at - SETTLEMENT_TOLERANCE for payment in trade.funding

@@ -58,7 +58,8 @@ class Trade:
     """One trade in `open` or `closing`.
 
     `fees_usdt` is None while a fill or its fee is not known. `order_in_flight` says that an order or an entry is not
-    resolved: then ledger and venue may differ for good reasons. `asked` is by topic, see `requests`.
+    resolved: then ledger and venue may differ for good reasons. `residuals` are the base quantities of each leg that
+    nothing matches and that its venue would not take back. `asked` is by topic, see `requests`.
     """
 
     signal_id: int
@@ -76,6 +77,7 @@ class Trade:
     funding: tuple[FundingReceived, ...]
     order_in_flight: bool
     last_order_at: datetime | None
+    residuals: Mapping[Leg, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     holdings: Mapping[Leg, VenueHolding] = field(default_factory=lambda: MappingProxyType({}))
     newest_event: FreshEvent | None = None
     asked: Mapping[str, Asked] = field(default_factory=lambda: MappingProxyType({}))
@@ -83,6 +85,10 @@ class Trade:
     def leg(self, leg: Leg) -> LegPosition:
         """Open quantity and average entry price of one leg, from the fills."""
         return leg_position(self.fills, leg)
+
+    def residual(self, leg: Leg) -> Decimal:
+        """What the entries left over on one leg, in base units."""
+        return self.residuals.get(leg, Decimal(0))
 
     @property
     def entry_metric_weighted(self) -> float | None:

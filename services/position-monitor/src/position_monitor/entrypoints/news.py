@@ -3,7 +3,8 @@
 from common.messages.contracts import TradeChanged
 from common.messages.envelope import Envelope
 from common.messages.subjects import NEWS_STREAM, TRADE_CHANGED
-from common.messaging.bus import Bus, Quarantine
+from common.messaging.bus import Bus
+from common.messaging.consumer import Quarantine
 from position_monitor.application.monitor import Monitor
 
 

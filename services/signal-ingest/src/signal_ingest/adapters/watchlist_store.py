@@ -75,6 +75,12 @@ WHERE e.status = 'open' AND NOT EXISTS (SELECT FROM watchlist.live_trade_signal 
 ORDER BY e.id LIMIT $1
 """
 
+_FORGET = """
+DELETE FROM watchlist.watch_observation WHERE id IN (
+    SELECT id FROM watchlist.watch_observation WHERE observed_at < $1 AND NOT triggered LIMIT $2)
+RETURNING 1
+"""
+
 _COUNT_LIVE = """
 SELECT count(*) FILTER (WHERE status = 'forming') AS forming, count(*) FILTER (WHERE status = 'open') AS open
 FROM watchlist.watch_signal_event WHERE status <> 'closed'
@@ -139,6 +145,9 @@ class PostgresWatchlist:
         async with self._pool.acquire() as connection:
             messages = await self._outbox.add_all(connection, announced)
         self._outbox.submit(messages)
+
+    async def forget_untriggered(self, before: datetime, limit: int) -> int:
+        return len(await self._pool.fetch(_FORGET, before, limit))
 
     async def count_live(self) -> dict[str, int]:
         row = await self._pool.fetchrow(_COUNT_LIVE)

@@ -58,6 +58,10 @@ class WatchlistStore(Protocol):
         """Publishes events once more, under an id with `mark`; the same mark does it once."""
         ...
 
+    async def forget_untriggered(self, before: datetime, limit: int) -> int:
+        """Deletes up to `limit` observations that are older than `before` and triggered nothing; returns how many."""
+        ...
+
     async def count_live(self) -> dict[str, int]:
         """How many events are forming and open."""
         ...

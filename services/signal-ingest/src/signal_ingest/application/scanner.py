@@ -41,7 +41,7 @@ class Scanner:
         self._scanned_at: datetime | None = None
 
     async def learn_listings(self) -> None:
-        """Reads the instruments of venues that are not known yet."""
+        """Reads what the venues list now; the venues' adapters ask anew as often as that may change."""
         for feed, known in zip(
             self._feeds, await asyncio.gather(*(feed.learn_symbols() for feed in self._feeds)), strict=True
         ):

@@ -1,7 +1,9 @@
-"""What must come true by itself: quiet events close, and no open event stays without a signal.
+"""What must come true by itself: quiet events close, no open event stays without a signal, old looks are forgotten.
 
 Level-triggered: each round looks at what the database says now, so a crash or a lost message costs one round.
 """
+
+from datetime import timedelta
 
 import structlog
 
@@ -10,6 +12,7 @@ from signal_ingest.application.measures import LIVE_EVENTS, OUTBOX_AGE_SECONDS, 
 from signal_ingest.application.ports import Backlog, WatchlistStore
 from signal_ingest.application.repetition import Said, repetition_mark
 from signal_ingest.domain.merging import MergeRules
+from signal_ingest.domain.prediction.history import WINDOW
 from signal_ingest.domain.watchlist_event import Step, WatchlistEvent, close
 
 log = structlog.get_logger(__name__)
@@ -17,6 +20,10 @@ log = structlog.get_logger(__name__)
 CLOSE_SECONDS = 0.5
 UNSIGNALLED_SECONDS = 2.0
 MEASURE_SECONDS = 2.0
+FORGET_SECONDS = 60.0
+FORGET_BATCH = 1000
+OBSERVATIONS_KEPT = WINDOW + timedelta(days=1)
+"""How long observations that triggered nothing are kept: predictions look back over the window."""
 
 
 class Upkeep:
@@ -59,6 +66,15 @@ class Upkeep:
             log.info("events.announced_again", events=len(overdue), oldest=overdue[0].id)
         self._unsignalled = said
         return len(overdue)
+
+    async def forget_observations(self) -> int:
+        """Deletes untriggered observations that no prediction looks at any more, in small batches; returns how many."""
+        before, forgotten = self._clock.now() - OBSERVATIONS_KEPT, 0
+        while True:
+            batch = await self._store.forget_untriggered(before, FORGET_BATCH)
+            forgotten += batch
+            if batch < FORGET_BATCH:
+                return forgotten
 
     async def measure(self) -> None:
         """Reads the gauges."""

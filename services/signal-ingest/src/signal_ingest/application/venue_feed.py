@@ -44,10 +44,10 @@ class VenueFeed:
         self._banned_until = 0.0
 
     async def learn_symbols(self) -> bool:
-        """Reads what the venue lists, once; True when that is known."""
-        if not self.symbols:
-            answer = await self._ask("instruments", self._market.instruments, SLOW_READ_TIMEOUT_SECONDS)
-            self.symbols = frozenset(answer or ())
+        """Reads what the venue lists now; True when that is known, be it from an earlier time."""
+        answer = await self._ask("instruments", self._market.instruments, SLOW_READ_TIMEOUT_SECONDS)
+        if answer:
+            self.symbols = frozenset(answer)
         return bool(self.symbols)
 
     async def refresh_funding(self, symbols: Collection[str]) -> None:

@@ -152,9 +152,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_id"),
         schema="watchlist",
     )
-    op.create_index(
-        "outbox_age", "outbox", ["created_at"], unique=False, schema="watchlist", postgresql_using="brin"
-    )
+    op.create_index("outbox_age", "outbox", ["created_at"], unique=False, schema="watchlist", postgresql_using="brin")
     op.create_index(
         "outbox_unpublished",
         "outbox",
@@ -454,9 +452,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("merged AND status IN ('forming', 'open')"),
     )
     op.drop_table("watch_signal_event", schema="watchlist")
-    op.drop_index(
-        "watch_observation_age", table_name="watch_observation", schema="watchlist", postgresql_using="brin"
-    )
+    op.drop_index("watch_observation_age", table_name="watch_observation", schema="watchlist", postgresql_using="brin")
     op.drop_index("watch_observation_pair", table_name="watch_observation", schema="watchlist")
     op.drop_table("watch_observation", schema="watchlist")
     op.drop_table("trading_state", schema="watchlist")

@@ -1,0 +1,175 @@
+"""Every service reads everything and writes its own tables only: tried out as each service's own role."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from common.persistence.database import connect_pool
+from common.persistence.tables import SCHEMA
+from local_stack.services import SERVICES
+from support.embedded_stack import Database
+from support.ledger_rows import NOON, LedgerRows, Trade
+
+WRITER = {
+    "watch_observation": "signal_ingest",
+    "watch_signal_event": "signal_ingest",
+    "live_trade_signal": "executor",
+    "live_trade_entry": "executor",
+    "live_trade_order": "executor",
+    "live_trade_fill": "executor",
+    "live_trade_funding": "executor",
+    "live_trade_venue_position": "executor",
+    "trading_state": "executor",
+    "live_trade_spread_sample": "position_monitor",
+}
+APPEND_ONLY = ("audit", "live_trade_error", "outbox")
+TABLES = (*WRITER, *APPEND_ONLY)
+
+# What is of no use any more: readings of trades that are over, looks that triggered nothing, messages that went out.
+FORGETS = {
+    ("executor", "live_trade_venue_position"),
+    ("signal_ingest", "watch_observation"),
+    *((service, "outbox") for service in SERVICES),
+}
+
+FORBIDDEN = asyncpg.InsufficientPrivilegeError
+
+Insert = Callable[[LedgerRows, Trade], Awaitable[object]]
+
+
+async def observation(rows: LedgerRows, _: Trade) -> int:
+    return await rows.insert(
+        "watch_observation",
+        type="B",
+        symbol="SOL",
+        long_venue="binance",
+        short_venue="bybit",
+        observed_at=NOON,
+        spread=0.01,
+        triggered=True,
+        observation={},
+    )
+
+
+async def message(rows: LedgerRows, _: Trade) -> int:
+    return await rows.insert(
+        "outbox", service="executor", message_id="m-1", subject="trade.changed", body=b"{}", created_at=NOON
+    )
+
+
+async def sold(rows: LedgerRows, trade: Trade) -> int:
+    """An order with its fill."""
+    return await rows.filled_order(trade, "long", "close", "sell", "100", "0.1")
+
+
+async def filled_entry(rows: LedgerRows, trade: Trade) -> int:
+    return await rows.entry(trade, 2)
+
+
+INSERTS: dict[str, Insert] = {
+    "watch_observation": observation,
+    "watch_signal_event": lambda rows, _: rows.event("ETH"),
+    "live_trade_signal": lambda rows, _: rows.signal("ETH"),
+    "live_trade_entry": filled_entry,
+    "live_trade_order": sold,
+    "live_trade_fill": sold,
+    "live_trade_funding": lambda rows, trade: rows.funding(trade, "long", "0.01", NOON),
+    "live_trade_venue_position": lambda rows, _: rows.venue_position("binance", "ETH", "1"),
+    "live_trade_spread_sample": lambda rows, trade: rows.sample(trade, total_pnl_usdt=Decimal(1)),
+    "audit": lambda rows, trade: rows.audit("tested", signal_id=trade.id),
+    "live_trade_error": lambda rows, trade: rows.error(signal_id=trade.id),
+    "outbox": message,
+}
+"""How a row of each table is made; of `trading_state` there is one for ever."""
+
+
+@asynccontextmanager
+async def as_service(database: Database, service: str) -> AsyncIterator[LedgerRows]:
+    pool = await connect_pool(database.dsn_of(service), service)
+    try:
+        yield LedgerRows(pool)
+    finally:
+        await pool.close()
+
+
+async def rewrite(rows: LedgerRows, table: str) -> None:
+    """Updates every column of the whole table to what it is; identities, which nobody writes, excepted."""
+    columns = await rows.pool.fetch(
+        "SELECT column_name FROM information_schema.columns "
+        "WHERE table_schema = $1 AND table_name = $2 AND is_identity = 'NO'",
+        SCHEMA,
+        table,
+    )
+    assignments = ", ".join(f"{row['column_name']} = {row['column_name']}" for row in columns)
+    assert assignments, f"{table} cannot be read"
+    await rows.pool.execute(f"UPDATE watchlist.{table} SET {assignments}")
+
+
+async def test_no_table_is_left_out_of_these_tests(rows: LedgerRows) -> None:
+    found = await rows.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", SCHEMA)
+    assert {row["tablename"] for row in found} == {*TABLES, "alembic_version"}
+    assert set(INSERTS) == set(TABLES) - {"trading_state"}
+
+
+@pytest.mark.parametrize("table", WRITER)
+async def test_a_service_writes_its_own_table(database: Database, rows: LedgerRows, table: str) -> None:
+    trade = await rows.trade()
+    async with as_service(database, WRITER[table]) as own:
+        if table in INSERTS:
+            await INSERTS[table](own, trade)
+        await rewrite(own, table)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_writes_nobody_elses_table(database: Database, rows: LedgerRows, service: str) -> None:
+    await rows.entry(await rows.trade())
+    async with as_service(database, service) as foreign:
+        for table in (table for table, writer in WRITER.items() if writer != service):
+            with pytest.raises(FORBIDDEN):
+                await foreign.pool.execute(f"INSERT INTO watchlist.{table} DEFAULT VALUES")
+            with pytest.raises(FORBIDDEN):
+                await rewrite(foreign, table)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_appends_to_the_common_tables_and_changes_nothing_there(
+    database: Database, rows: LedgerRows, service: str
+) -> None:
+    trade = await rows.trade()
+    async with as_service(database, service) as common:
+        for table in APPEND_ONLY:
+            await INSERTS[table](common, trade)
+            with pytest.raises(FORBIDDEN):
+                await rewrite(common, table)
+        # The one exception: that a message went out.
+        await common.pool.execute("UPDATE watchlist.outbox SET published_at = $1", NOON)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_reads_everything_and_deletes_only_what_it_may_forget(database: Database, service: str) -> None:
+    async with as_service(database, service) as rows:
+        for table in TABLES:
+            await rows.pool.fetchval(f"SELECT count(*) FROM watchlist.{table}")
+            if (service, table) in FORGETS:
+                await rows.pool.execute(f"DELETE FROM watchlist.{table}")
+                continue
+            with pytest.raises(FORBIDDEN):
+                await rows.pool.execute(f"DELETE FROM watchlist.{table}")
+            with pytest.raises(FORBIDDEN):
+                await rows.pool.execute(f"TRUNCATE watchlist.{table} CASCADE")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_cannot_change_the_schema(database: Database, service: str) -> None:
+    async with as_service(database, service) as rows:
+        for statement in (
+            "CREATE TABLE watchlist.mine (id integer)",
+            "DROP TABLE watchlist.audit",
+            "ALTER TABLE watchlist.live_trade_signal DISABLE TRIGGER ALL",
+            "SET ROLE tandem",
+        ):
+            with pytest.raises(FORBIDDEN):
+                await rows.pool.execute(statement)

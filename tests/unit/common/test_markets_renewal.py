@@ -1,0 +1,134 @@
+"""What a venue lists changes while Tandem runs: it is read anew, and what is held stays known."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import structlog
+from ccxt.base import errors as ccxt_errors
+
+from common.venues.ccxt.markets import LOOK_AGAIN_SECONDS, RENEW_EVERY_SECONDS, Markets
+from common.venues.errors import VenueRefused
+from support.monitor_fakes import StandingClock
+
+
+def market(base: str, *, contract_size: float = 1.0, lot_step: float = 0.1, active: bool = True) -> dict[str, Any]:
+    return {
+        "symbol": f"{base}/USDT:USDT",
+        "base": base,
+        "settle": "USDT",
+        "swap": True,
+        "linear": True,
+        "active": active,
+        "contractSize": contract_size,
+        "precision": {"amount": lot_step, "price": 0.01},
+    }
+
+
+class FakeExchange:
+    """ccxt as far as it loads markets; a reading that is `held` answers when it is let go."""
+
+    def __init__(self, *listed: dict[str, Any]) -> None:
+        self.listed = list(listed)
+        self.markets: dict[str, Any] = {}
+        self.reloads: list[bool] = []
+        self.failing = False
+        self.closed = False
+        self.held = asyncio.Event()
+        self.held.set()
+
+    async def load_markets(self, reload: bool) -> None:
+        self.reloads.append(reload)
+        await self.held.wait()
+        if self.failing:
+            raise ccxt_errors.RequestTimeout("the test says so")
+        self.markets = {one["symbol"]: one for one in self.listed}
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def made(*listed: dict[str, Any]) -> tuple[Markets, FakeExchange, StandingClock]:
+    exchange, clock = FakeExchange(*listed), StandingClock()
+    return Markets("venue", exchange, clock), exchange, clock
+
+
+async def renewed(markets: Markets) -> None:
+    """Asks, which begins a renewal that is due, and lets it end."""
+    await markets.load()
+    assert markets._renewal is not None
+    await markets._renewal
+
+
+async def test_what_is_listed_is_read_once_an_hour_and_nobody_waits_for_it() -> None:
+    markets, exchange, clock = made(market("SOL"))
+    await markets.load()
+    clock.pass_(RENEW_EVERY_SECONDS - 1)
+    await markets.load()
+    assert exchange.reloads == [False]
+    clock.pass_(1)
+    exchange.listed.append(market("ETH"))
+    exchange.held.clear()
+    assert set(await markets.load()) == {"SOL"}
+    exchange.held.set()
+    await renewed(markets)
+    assert set(await markets.load()) == {"SOL", "ETH"}
+    assert exchange.reloads == [False, True]
+
+
+async def test_a_changed_lot_step_or_contract_size_is_taken_over_and_said() -> None:
+    markets, exchange, clock = made(market("SOL"), market("ETH"))
+    before = await markets.load()
+    exchange.listed = [market("SOL", contract_size=10, lot_step=1), market("ETH")]
+    clock.pass_(RENEW_EVERY_SECONDS)
+    with structlog.testing.capture_logs() as said:
+        await renewed(markets)
+    after = await markets.load()
+    assert after is not before
+    assert (after["SOL"]["contractSize"], after["SOL"]["precision"]["amount"]) == (10, 1)
+    assert [(line["event"], line["symbol"]) for line in said] == [("markets.rules_changed", "SOL")]
+
+
+async def test_a_contract_that_is_listed_no_longer_stays_known_so_that_it_can_be_closed() -> None:
+    markets, exchange, clock = made(market("SOL"), market("ETH"))
+    await markets.load()
+    exchange.listed = [market("SOL"), market("ETH", active=False)]
+    clock.pass_(RENEW_EVERY_SECONDS)
+    await renewed(markets)
+    assert await markets.unified("ETH") == "ETH/USDT:USDT"
+
+
+async def test_an_unknown_symbol_is_looked_for_at_most_once_a_minute() -> None:
+    markets, exchange, clock = made(market("SOL"))
+    await markets.load()
+    for _ in range(3):
+        with pytest.raises(VenueRefused):
+            await markets.unified("NEW")
+    assert exchange.reloads == [False]
+    clock.pass_(LOOK_AGAIN_SECONDS)
+    exchange.listed.append(market("NEW"))
+    assert await markets.unified("NEW") == "NEW/USDT:USDT"
+    assert exchange.reloads == [False, True]
+
+
+async def test_a_renewal_that_fails_keeps_what_was_known_and_is_tried_again_after_a_minute() -> None:
+    markets, exchange, clock = made(market("SOL"))
+    await markets.load()
+    clock.pass_(RENEW_EVERY_SECONDS)
+    exchange.failing = True
+    await renewed(markets)
+    assert set(await markets.load()) == {"SOL"}
+    assert len(exchange.reloads) == 2
+    clock.pass_(LOOK_AGAIN_SECONDS)
+    await renewed(markets)
+    assert len(exchange.reloads) == 3
+
+
+async def test_closing_ends_a_renewal_that_hangs() -> None:
+    markets, exchange, clock = made(market("SOL"))
+    await markets.load()
+    clock.pass_(RENEW_EVERY_SECONDS)
+    exchange.held.clear()
+    await markets.load()
+    await asyncio.wait_for(markets.close(), 5)
+    assert exchange.closed
