@@ -33,8 +33,9 @@ install: $(STAMP)  ## install into .venv
 demo: $(STAMP)  ## trade a recorded market on this machine; SCENARIO=name, ONCE=1 to exit at the end
 	@$(BIN)/python -m local_stack demo --scenario '$(SCENARIO)' $(if $(filter-out 0 no,$(ONCE)),--once)
 
+# Two workers, a module each: most of a system test is waiting for the market.
 test: $(STAMP)  ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-unit: $(STAMP)  ## the tests that start no process
 	@$(BIN)/python -m pytest tests/unit tests/architecture

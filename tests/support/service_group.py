@@ -24,7 +24,15 @@ from local_stack.stack import LocalStack
 from local_stack.supervision import Supervisor
 from support.embedded_stack import Database, delete_streams, fresh_database, quiet_screen
 from support.ledger_rows import LedgerRows
-from support.simulated_venues import KEY, NOON, SECRET, HandClock, instrument_table, running_venue
+from support.simulated_venues import (
+    KEY,
+    NOON,
+    SECRET,
+    HandClock,
+    RunningVenue,
+    instrument_table,
+    running_venue,
+)
 
 SYMBOLS = tuple(f"T{number:02}" for number in range(24))
 """Contracts at 100 USDT with lots of 0.01."""
@@ -50,6 +58,7 @@ QUICK = {
 """What makes a group fast and is no subject of its tests."""
 
 Found = TypeVar("Found")
+LegTerms = Mapping[str, Any]
 
 
 @dataclass
@@ -73,7 +82,7 @@ class ServiceGroup:
     http: httpx.AsyncClient = field(repr=False)
     parts: Supervisor = field(repr=False)
     service_urls: Mapping[str, str]
-    venue_urls: Mapping[str, str]
+    venues: Mapping[str, RunningVenue]
     _fresh_symbols: Any = field(default_factory=lambda: iter(SYMBOLS), repr=False)
 
     def symbol(self) -> str:
@@ -82,12 +91,12 @@ class ServiceGroup:
 
     async def control(self, venue: str, what: str, **command: Any) -> None:
         """One command of the venue's control interface."""
-        answer = await self.http.post(f"{self.venue_urls[venue]}/control/{what}", json=command)
+        answer = await self.http.post(f"{self.venues[venue].url}/control/{what}", json=command)
         assert answer.is_success, answer.text
 
     async def ledger(self, venue: str) -> dict[str, Any]:
         """The venue's own ledger."""
-        answer: dict[str, Any] = (await self.http.get(f"{self.venue_urls[venue]}/control/ledger")).json()
+        answer: dict[str, Any] = (await self.http.get(f"{self.venues[venue].url}/control/ledger")).json()
         return answer
 
     async def gap(self, symbol: str, long: str, short: str) -> None:
@@ -95,14 +104,18 @@ class ServiceGroup:
         await self.control("binance", "price", symbol=symbol, mid=long)
         await self.control("bybit", "price", symbol=symbol, mid=short)
 
-    async def post(self, symbol: str, long: str = "100", short: str = "102", **changes: Any) -> dict[str, Any]:
-        """Posts one observation, long on binance; the caller's prediction meets the thresholds."""
-        leg = {"funding_rate": 0.0001, "funding_interval_hours": 8}
+    async def post(
+        self, symbol: str, long: str | LegTerms = "100", short: str | LegTerms = "102", **changes: Any
+    ) -> dict[str, Any]:
+        """Posts one observation, long on binance; the caller's prediction meets the thresholds.
+
+        A leg is its price, or what differs from a leg at 100 and 102 that pays 0.01 % every 8 hours.
+        """
         body = {
             "symbol": symbol,
             "type": "B",
-            "long": {"venue": "binance", "price": long, **leg},
-            "short": {"venue": "bybit", "price": short, **leg},
+            "long": _leg("binance", "100", long),
+            "short": _leg("bybit", "102", short),
             "pnl_hat": 0.016,
             "win_prob": 0.95,
         }
@@ -166,6 +179,11 @@ class ServiceGroup:
         return await self.parts.guard(_until(look, missing, seconds))
 
 
+def _leg(venue: str, price: str, terms: str | LegTerms) -> dict[str, Any]:
+    changes = {"price": terms} if isinstance(terms, str) else terms
+    return {"venue": venue, "price": price, "funding_rate": 0.0001, "funding_interval_hours": 8, **changes}
+
+
 async def _until(look: Callable[[], Awaitable[Found | None]], missing: Callable[[], str], seconds: float) -> Found:
     deadline = time.monotonic() + seconds
     while True:
@@ -196,13 +214,13 @@ async def service_group(
         pool = await connect_pool(database.owner_dsn, "test")
         exits.push_async_callback(pool.close)
         http = await exits.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
-        venues = [await _venue(exits, name, clock) for name in ("binance", "bybit")]
+        venues = {name: await _venue(exits, name, clock) for name in ("binance", "bybit")}
         ports = claim(dict.fromkeys(services, 0))
         environment = ServiceEnvironment(
             dsns=database.service_dsns,
             nats_url=nats.nats_url,
             ports=ports,
-            venues=tuple(venues),
+            venues=tuple(_address(name, running) for name, running in venues.items()),
             settings={**LIVE, **QUICK, **settings},
             clock=time_of_run.environment(),
         )
@@ -216,17 +234,20 @@ async def service_group(
             http=http,
             parts=parts,
             service_urls={service: f"http://127.0.0.1:{port}" for service, port in ports.items()},
-            venue_urls={venue.name: venue.url for venue in venues},
+            venues=venues,
         )
 
 
-async def _venue(exits: AsyncExitStack, name: str, clock: ReplayClock) -> SimulatedVenue:
+async def _venue(exits: AsyncExitStack, name: str, clock: ReplayClock) -> RunningVenue:
     contract = instrument_table(path=[[NOON, 100]], quantity_step=Decimal("0.01"), quantity_min=Decimal("0.01"))
     instruments = dict.fromkeys(SYMBOLS, contract) | {
         COARSE: contract | {"quantity_step": Decimal(1), "quantity_min": Decimal(1)}
     }
     hand = _ReplayedHand(source=clock)
-    running = await exits.enter_async_context(
-        running_venue(name, clock=hand, balance_usdt=100_000, instruments=instruments)
-    )
+    running = running_venue(name, clock=hand, balance_usdt=100_000, instruments=instruments)
+    return await exits.enter_async_context(running)
+
+
+def _address(name: str, running: RunningVenue) -> SimulatedVenue:
+    """The venue as the services are told of it."""
     return SimulatedVenue(name, name, int(running.url.rsplit(":", 1)[1]), key=KEY, secret=SECRET)

@@ -139,6 +139,12 @@ def test_each_entry_shows_the_levels_that_its_sweep_took(told: Told) -> None:
         assert (figures["pnl_hat"], figures["win_prob"]) == (0.016, 0.95)
 
 
+def test_the_close_shows_the_samples_that_confirmed_it(told: Told) -> None:
+    confirmation = line(told["story"], "asked to close")["figures"]["confirmation"]
+    assert confirmation["wanted"] == len(confirmation["samples"]) == 2
+    assert all(sample["pnl_spread"] >= sample["take_profit_pnl"] for sample in confirmation["samples"])
+
+
 def test_every_order_shows_its_fills_with_their_fees(told: Told) -> None:
     orders = [line for line in told["story"] if line["what"].startswith("order to ")]
     assert len(orders) == 6

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Awaitable, Callable, Mapping
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from api_gateway.adapters.close_requests import PostgresCloseDesk
 from api_gateway.adapters.listings import TableListings
 from api_gateway.adapters.service_health import HttpServiceProbe
 from api_gateway.adapters.signals import PostgresSignals
+from api_gateway.adapters.state_requests import PostgresStateDesk
 from api_gateway.adapters.trades import PostgresTrades
 from api_gateway.application.health import READY
 from api_gateway.application.overview import HistoryTotals, OverviewDesk
@@ -82,8 +83,13 @@ def build_app(
     app.include_router(trade_routes(desk, PostgresTrades(pool), limits))
     app.include_router(listing_routes(TableListings(pool)))
     app.include_router(health_routes(_own_health(checks), probe, settings.service_urls))
-    app.include_router(command_routes(PostgresCloseDesk(SERVICE, pool, outbox, journal), clock))
+    app.include_router(_commands(pool, outbox, journal, clock))
     return app
+
+
+def _commands(pool: Pool, outbox: Outbox, journal: Journal, clock: Clock) -> APIRouter:
+    closes = PostgresCloseDesk(SERVICE, pool, outbox, journal)
+    return command_routes(closes, PostgresStateDesk(SERVICE, pool, outbox, journal), clock)
 
 
 def _own_health(checks: Mapping[str, Check]) -> Callable[[], Awaitable[ServiceAnswer]]:

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Response
 from api_gateway.application.force_close import ForceClose, NotClosable, UnknownTrade, force_close
 from api_gateway.application.health import SystemHealth, gather_health
 from api_gateway.application.ports import CloseDesk, LedgerAway, ServiceAnswer, ServiceProbe
+from api_gateway.application.trading_state import StateChange, StateDesk, change_trading_state
 from api_gateway.domain.closing import CLOSABLE_STATES
-from api_gateway.entrypoints.parameters import ForceCloseRequest
+from api_gateway.entrypoints.parameters import ForceCloseRequest, TradingStateWish
 from api_gateway.entrypoints.reading import unknown_signal
 from common.runtime.clock import Clock
 from common.runtime.problems import Problem
@@ -30,7 +31,7 @@ def health_routes(
     return router
 
 
-def command_routes(desk: CloseDesk, clock: Clock) -> APIRouter:
+def command_routes(desk: CloseDesk, states: StateDesk, clock: Clock) -> APIRouter:
     """What an operator can order."""
     router = APIRouter(prefix="/api/live_trading", tags=["commands"])
 
@@ -50,6 +51,21 @@ def command_routes(desk: CloseDesk, clock: Clock) -> APIRouter:
             raise Problem(503, detail) from error
         response.status_code = 200 if outcome.is_done else 202
         return outcome
+
+    asked_for = {"model": StateChange, "description": "Asked for, not in effect yet"}
+
+    @router.post("/trading_state", responses={202: asked_for})
+    async def trading_state(wanted: TradingStateWish, response: Response) -> StateChange:
+        """Moves trading to active, reducing (closes only) or halted (only operators reduce): 200 once it is so."""
+        try:
+            change = await change_trading_state(
+                states, clock, wanted.state, wanted.who, wanted.why, wanted.wait_seconds
+            )
+        except LedgerAway as error:
+            detail = "the database does not answer: it is not known whether the wish was recorded; asking again is safe"
+            raise Problem(503, detail) from error
+        response.status_code = 200 if change.is_done else 202
+        return change
 
     return router
 

@@ -87,3 +87,12 @@ class ForceCloseRequest(_Parameters):
     who: Line
     why: Line
     wait_seconds: float = Field(10, ge=0, le=30)
+
+
+class TradingStateWish(_Parameters):
+    """Move trading to `state`. `wait_seconds` is how long to wait for the outcome, in real seconds."""
+
+    state: Literal["active", "reducing", "halted"]
+    who: Line
+    why: Line
+    wait_seconds: float = Field(10, ge=0, le=30)

@@ -1,0 +1,94 @@
+"""The settings by which a trade ends, with scale-in disabled."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest_asyncio
+
+from support.service_group import ServiceGroup
+
+SERVICES = ("signal_ingest", "executor", "position_monitor", "api_gateway")
+SPEED = 60.0
+MAX_HOLD = timedelta(days=0.006)
+SETTINGS = {
+    "LIVE_TRADING_SCALE_IN_ENABLED": "0",
+    "LIVE_TRADING_MAX_HOLD_DAYS": "0.006",
+    "LIVE_TRADING_STOP_LOSS_TOTAL_PCT": "0.008",
+    "LIVE_TRADING_STOP_LOSS_FUNDING_PER_HOUR_PCT": "0.001",
+    "LIVE_TRADING_CLOSE_RETRY_COOLDOWN_SEC": "30",
+}
+
+Trade = dict[str, Any]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def oldest(group: ServiceGroup) -> Trade:
+    """A trade that nobody touches; it grows old while the other tests run."""
+    return await group.open_trade(group.symbol())
+
+
+async def test_stop_loss_total_pct_closes_at_a_loss_that_the_default_would_bear(group: ServiceGroup) -> None:
+    trade = await group.open_trade(group.symbol())
+    await group.gap(trade["symbol"], "98.3", "102")
+    closed = await group.signal(trade["symbol"], "closed")
+    assert closed["close_reason"] == "stop_loss_total_pnl"
+    rule = closed["close_evidence"]["rule"]
+    assert rule["limit"] == -0.008
+    assert -0.01 < rule["total_pnl_pct"] <= -0.008
+
+
+async def test_scale_in_enabled_0_asks_for_no_entry_however_wide_the_gap(group: ServiceGroup) -> None:
+    trade = await group.open_trade(group.symbol())
+    # Past the first trigger of 3 %, and no loss for the stop yet.
+    await group.gap(trade["symbol"], "100", "103.2")
+    await group.sample(trade["id"], "hold", "scale_in_disabled")
+    [state] = [
+        state
+        for state in (await group.get("api_gateway", "/api/live_trading/scale_in"))["items"]
+        if state["signal_id"] == trade["id"]
+    ]
+    assert (state["enabled"], state["next_trigger_spread_pct"], state["entries_count"]) == (False, None, 1)
+    assert state["recorded"]["enabled"] is False
+
+
+async def test_stop_loss_funding_closes_at_a_rate_that_the_default_would_bear(group: ServiceGroup) -> None:
+    trade = await group.open_trade(group.symbol())
+    await group.control("bybit", "funding", symbol=trade["symbol"], rate="-0.016")
+    closed = await group.signal(trade["symbol"], "closed")
+    assert closed["close_reason"] == "stop_loss_funding_rate"
+    rule = closed["close_evidence"]["rule"]
+    assert rule["limit"] == -0.001
+    assert -0.003 < rule["funding_per_hour"] <= -0.001
+
+
+async def test_close_retry_cooldown_is_the_pause_between_two_rounds_of_a_close_that_fails(group: ServiceGroup) -> None:
+    trade = await group.open_trade(group.symbol())
+    await group.control("binance", "book", symbol=trade["symbol"], bids=[], asks=[["100.1", "5"]])
+    request = {"signal_id": trade["id"], "who": "a test", "why": "the cooldown", "wait_seconds": 0}
+    url = f"{group.service_urls['api_gateway']}/api/live_trading/force_close"
+    assert (await group.http.post(url, json=request)).status_code == 202
+    rounds = await group.until(lambda: tried_to_sell(group, trade["id"], 5), lambda: "there were not five attempts")
+    # A few come at once, then the cooldown holds.
+    pauses = [(after - before).total_seconds() for before, after in pairwise(rounds)]
+    assert 30 <= max(pauses) < 120, pauses
+    await group.control("binance", "book", symbol=trade["symbol"], bids=None, asks=None)
+    closed = await group.signal(trade["symbol"], "closed")
+    assert closed["close_reason"] == "operator"
+
+
+async def tried_to_sell(group: ServiceGroup, signal_id: int, count: int) -> list[datetime] | None:
+    """When the long leg's closing orders were intended, once there are so many."""
+    sql = """
+    SELECT intended_at FROM watchlist.live_trade_order
+    WHERE signal_id = $1 AND purpose = 'close' AND leg = 'long' ORDER BY id
+    """
+    found = [row["intended_at"] for row in await group.rows.pool.fetch(sql, signal_id)]
+    return found if len(found) >= count else None
+
+
+async def test_max_hold_days_closes_a_trade_in_a_still_market_on_time(group: ServiceGroup, oldest: Trade) -> None:
+    assert oldest["force_close_at"] == oldest["opened_at"] + MAX_HOLD
+    closed = await group.signal(oldest["symbol"], "closed")
+    assert closed["close_reason"] == "max_hold_days"
+    assert MAX_HOLD <= closed["closed_at"] - closed["opened_at"] < MAX_HOLD + timedelta(minutes=5)
