@@ -22,6 +22,7 @@ from common.messaging.bus import Bus
 from common.persistence.database import connect_pool
 from common.runtime.clock import Clock
 from common.venues.addresses import VenueAddress
+from local_stack.ports import claim
 from position_monitor.adapters.postgres_ledger import SERVICE
 from position_monitor.bootstrap import main
 from support.embedded_stack import Database
@@ -29,7 +30,7 @@ from support.ledger_rows import LedgerRows, Trade
 from support.monitor_fakes import SetMarketData
 from support.watched_trades import book, terms
 
-PORT = 5431
+PORT = claim({"position-monitor": 0})["position-monitor"]
 URL = f"http://127.0.0.1:{PORT}"
 
 
@@ -85,7 +86,7 @@ class Running:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await condition():  # noqa: ASYNC110  # what is awaited shows itself over HTTP or in the database
             await asyncio.sleep(0.02)
 
@@ -114,13 +115,16 @@ async def running(database: Database, nats_url: str) -> AsyncIterator[Running]:
         world = Running(LedgerRows(owner), markets, nats_url, environment, http)
         world.prices("100", "101.2")
         service = asyncio.create_task(main(environment, world.connect))
-        await until(lambda: _answers(http))
-        yield world
-        signal.raise_signal(signal.SIGTERM)
-        await service
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().remove_signal_handler(number)
-    await owner.close()
+        try:
+            await until(lambda: _answers(http))
+            yield world
+            signal.raise_signal(signal.SIGTERM)
+            await service
+        finally:
+            service.cancel()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().remove_signal_handler(number)
+            await owner.close()
 
 
 async def test_a_gap_that_closes_is_taken_as_profit_by_asking_the_executor(running: Running) -> None:
