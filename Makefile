@@ -46,6 +46,9 @@ lint: $(STAMP)  ## style, types and the layer rules
 	@MYPYPATH=tests $(BIN)/mypy --strict $(SOURCES) $(wildcard scripts) tests
 	@$(BIN)/lint-imports
 
+simulate: $(STAMP)  ## seeded runs of all services on one virtual clock; SEEDS=n FIRST=n, SEED=n, PLANTED=name|all
+	@cd tests && ../$(BIN)/python -m simulation $(foreach name,SEEDS FIRST SEED PLANTED,$(if $($(name)),$(name)=$($(name))))
+
 bench: $(STAMP)  ## p50 and p99 of the hot paths
 	@cd tests && ../$(BIN)/python -m benchmarks
 
@@ -61,4 +64,4 @@ clean:  ## remove .venv, runs and caches
 	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install demo test test-unit lint bench chaos lock clean
+.PHONY: help install demo simulate test test-unit lint bench chaos lock clean

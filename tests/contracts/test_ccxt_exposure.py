@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import ccxt
@@ -199,6 +199,16 @@ async def test_connection_refused_means_not_sent(protocol: str) -> None:
             await account.balance()
     finally:
         await account.close()
+
+
+@BOTH
+async def test_an_order_whose_process_slept_after_the_decision_is_refused_by_the_receive_window(protocol: str) -> None:
+    async with trading(protocol) as desk:
+        late = replace(one_sol(), signed_at_seconds=SystemClock().unix_seconds() - 5.5)
+        with pytest.raises(OrderRejected):
+            await desk.desk.send(late)
+        young = replace(one_sol(), signed_at_seconds=SystemClock().unix_seconds() - 1)
+        assert (await desk.desk.send(young)).state is OrderState.FILLED
 
 
 @BOTH

@@ -57,7 +57,8 @@ async def plays(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, asyncio.Task[Played]]]:
     """The play of each scenario that the selected tests ask for."""
-    wanted = {item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")} & {*NAMES}
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    wanted = {found["name"] for found in parameters if found.get("name") in NAMES}
     seats = asyncio.Semaphore(AT_A_TIME)
     tasks = {
         name: asyncio.create_task(played(name, tmp_path_factory.mktemp(name), seats))

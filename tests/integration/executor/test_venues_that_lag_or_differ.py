@@ -294,3 +294,20 @@ async def test_an_operators_close_whose_message_was_lost_is_found_in_the_audit(d
     await desk.recovery.settle_all()
     row = await desk.signal(event())
     assert (row["status"], row["close_reason"]) == ("closed", "operator")
+
+
+async def test_a_position_on_a_symbol_that_is_not_traded_is_told(desk: ExecutorDesk) -> None:
+    await by_hand(desk.venues["bybit"], Side.BUY, "1")
+    await desk.reconciler.sweep(desk.closing.handle)
+    assert await errors(desk) == []
+    await desk.reconciler.sweep(desk.closing.handle)
+    assert await errors(desk) == ["position_without_trade:bybit:SOL"]
+    assert held(desk) == [1, 0]
+
+
+async def test_an_order_is_signed_with_the_time_at_which_it_was_still_allowed(desk: ExecutorDesk) -> None:
+    await desk.open_trade(event())
+    for venue in desk.venues.values():
+        [intent] = venue.sent
+        assert intent.signed_at_seconds is not None
+        assert 0 <= desk.clock.unix_seconds() - intent.signed_at_seconds < 60

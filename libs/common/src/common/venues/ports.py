@@ -77,6 +77,9 @@ class OrderIntent:
     reduce_only: bool
     reference_price: Decimal
     """Swept price: where a venue wants a price for a market order (hyperliquid) it bounds the slippage."""
+    signed_at_seconds: float | None = None
+    """Real unix time at which it was decided that the order may still go out. The request is signed with this time,
+    so that a process that slept between the decision and the request is refused by the venue's receive window."""
 
 
 @dataclass(frozen=True, slots=True)

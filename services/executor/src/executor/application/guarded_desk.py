@@ -1,5 +1,7 @@
 """The last line before a venue: what the trading state does not allow is not sent, nor is an intent that grew old."""
 
+from dataclasses import replace
+
 from common.domain.identifiers import Purpose
 from common.runtime.clock import Clock
 from common.venues.errors import OrderNotSent
@@ -27,10 +29,11 @@ class GuardedDesk:
         state = await self._states.current()
         if not may_send(state, purpose, authority):
             raise OrderNotSent(self.venue, f"trading is {state}: {purpose} for the {authority} is not allowed")
+        decided_at = self._clock.unix_seconds()
         late_by = self._clock.monotonic() - not_after_seconds
         if late_by > 0:
             raise OrderNotSent(self.venue, f"the intent became too old to be sent {late_by:.1f} s ago")
-        return await self._desk.send(intent)
+        return await self._desk.send(replace(intent, signed_at_seconds=decided_at))
 
     async def cancel(self, symbol: str, client_order_id: str) -> None:
         """See `OrderDesk.cancel`: always allowed."""

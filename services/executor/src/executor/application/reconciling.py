@@ -51,6 +51,7 @@ class Reconciler:
         self._clock = clock
         self._seen: dict[tuple[int, Leg], _Sight] = {}
         self._foreign: dict[tuple[str, str], Decimal] = {}
+        self._strangers: dict[tuple[str, str], Decimal] = {}
 
     def foreign(self, venue: str, symbol: str) -> Decimal:
         """The signed part of a venue's position that is known not to be Tandem's."""
@@ -58,7 +59,8 @@ class Reconciler:
 
     async def sweep(self, close: Close) -> None:
         """Looks at every open trade that nobody works on, and asks `close` for what lost a leg."""
-        for trade in await self._bookkeeping.active_trades():
+        active = await self._bookkeeping.active_trades()
+        for trade in active:
             if trade.status is not TradeStatus.OPEN or not await self._ledger.take_lease(trade.id):
                 continue
             try:
@@ -69,6 +71,24 @@ class Reconciler:
             finally:
                 await self._ledger.release_lease(trade.id)
             await self._derisk(book, close)
+        await self._report_strangers({trade.symbol for trade in active})
+
+    async def _report_strangers(self, traded: set[str]) -> None:
+        """A position on a symbol that Tandem does not trade now, seen twice: told, and left alone."""
+        found: dict[tuple[str, str], Decimal] = {}
+        for name, venue in self._venues.items():
+            try:
+                positions = await venue.account.positions()
+            except VenueError as error:
+                log.warning("reconciliation.failed", venue=name, error=str(error))
+                continue
+            found |= {(name, symbol): item.quantity for symbol, item in positions.items() if symbol not in traded}
+        for (venue_name, symbol), quantity in found.items():
+            if self._strangers.get((venue_name, symbol)) == quantity:
+                detail = {"venue": venue_name, "symbol": symbol, "quantity": str(quantity)}
+                message = f"{venue_name} holds {quantity} {symbol}, and no trade of Tandem's is open on it"
+                await self._alarms.sound(f"position_without_trade:{venue_name}:{symbol}", message, detail)
+        self._strangers = found
 
     async def reconcile(self, book: TradeBook) -> TradeBook:
         """Looks at both legs of a trade at rest and books what explains a difference.

@@ -62,9 +62,9 @@ class PollingBooks:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._subscriptions_changed.clear()
-                for key in self._subscribers.keys() - pollers.keys():
+                for key in sorted(self._subscribers.keys() - pollers.keys()):
                     pollers[key] = group.create_task(self._poll(key))
-                for key in pollers.keys() - self._subscribers.keys():
+                for key in sorted(pollers.keys() - self._subscribers.keys()):
                     pollers.pop(key).cancel()
                 await self._subscriptions_changed.wait()
 

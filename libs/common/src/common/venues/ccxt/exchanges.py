@@ -24,6 +24,9 @@ REQUEST_TIMEOUT_MS = 5000
 request_departed: ContextVar[bool] = ContextVar("request_departed", default=False)
 """Set in the running task when a request is handed to the network; whoever asks resets it before."""
 
+signed_at_ms: ContextVar[int | None] = ContextVar("signed_at_ms", default=None)
+"""The time that the running task's requests are signed with; None for the time of the signing itself."""
+
 
 def make_exchange(address: VenueAddress, clock: Clock, *, api_key: str = "", api_secret: str = "", paced: bool) -> Any:
     """A ccxt exchange for one venue. `paced` keeps ccxt's own pause between requests (the venue's public limits).
@@ -89,6 +92,10 @@ def _marked(base: Any) -> Callable[..., Any]:
             self.ban_gate.check()
             request_departed.set(True)
             return await super().fetch(url, method, headers, body)
+
+        def nonce(self) -> int:
+            decided = signed_at_ms.get()
+            return int(super().nonce()) if decided is None else decided
 
         def sign(self, *arguments: Any, **named: Any) -> Any:
             request = super().sign(*arguments, **named)

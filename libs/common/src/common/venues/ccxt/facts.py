@@ -7,6 +7,9 @@ from typing import Any
 from common.runtime.settings import SettingsError
 from common.venues.addresses import VenueAddress
 
+RECEIVE_WINDOW_MS = 5000
+"""A venue refuses a signed request that is older. How long an order may still take effect follows from it."""
+
 
 @dataclass(frozen=True, slots=True)
 class VenueFacts:
@@ -30,7 +33,7 @@ class VenueFacts:
 FACTS: Mapping[str, VenueFacts] = {
     "binance": VenueFacts(
         exchange_id="binanceusdm",
-        options={"fetchCurrencies": False, "fetchMargins": False},
+        options={"fetchCurrencies": False, "fetchMargins": False, "recvWindow": RECEIVE_WINDOW_MS},
         client_order_id_parameter="origClientOrderId",
         duplicate_codes=frozenset({"-4116"}),
         unknown_codes=frozenset(),
@@ -40,6 +43,7 @@ FACTS: Mapping[str, VenueFacts] = {
     "bybit": VenueFacts(
         exchange_id="bybit",
         options={
+            "recvWindow": RECEIVE_WINDOW_MS,
             "enableUnifiedAccount": True,
             "enableUnifiedMargin": False,
             "unifiedMarginStatus": 6,

@@ -11,7 +11,7 @@ from typing import Any
 from ccxt.base import errors as ccxt_errors
 
 from common.venues.ccxt.account import CcxtAccount
-from common.venues.ccxt.exchanges import request_departed
+from common.venues.ccxt.exchanges import request_departed, signed_at_ms
 from common.venues.ccxt.facts import VenueFacts
 from common.venues.ccxt.failures import UNREADABLE, order_error, reading
 from common.venues.ccxt.markets import Markets, decimal
@@ -33,17 +33,19 @@ class CcxtOrderDesk:
         unified, amount = await self._prepare(intent)
         request_departed.set(False)
         try:
-            raw = await self._exchange.create_order(
-                unified,
-                "market",
-                intent.side.value,
-                amount,
-                None,
-                {"clientOrderId": intent.client_order_id, "reduceOnly": intent.reduce_only},
-            )
+            raw = await self._create(intent, unified, amount)
             return await self._accepted(intent, raw)
         except (ccxt_errors.BaseError, *UNREADABLE) as error:
             raise order_error(self.venue, self._facts, error, departed=request_departed.get()) from error
+
+    async def _create(self, intent: OrderIntent, unified: str, amount: float) -> Any:
+        parameters = {"clientOrderId": intent.client_order_id, "reduceOnly": intent.reduce_only}
+        decided = intent.signed_at_seconds
+        token = signed_at_ms.set(None if decided is None else int(decided * 1000))
+        try:
+            return await self._exchange.create_order(unified, "market", intent.side.value, amount, None, parameters)
+        finally:
+            signed_at_ms.reset(token)
 
     async def cancel(self, symbol: str, client_order_id: str) -> None:
         with reading(self.venue):

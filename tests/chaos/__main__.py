@@ -1,0 +1,69 @@
+"""`make chaos`: every process killed at every point on the real stack, and the matrix of what became of it.
+
+`python -m chaos TEXT` plays only the cases whose names contain the text, as `executor opening send`.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.figures import quantile
+from chaos.campaign import killing_cases, play, proxy_cases
+from chaos.cases import Result
+
+HOUSES = 4
+PROXIED_HOUSES = 1
+TARGET_SECONDS = 2.0
+
+
+def line(result: Result) -> str:
+    """One line of the matrix."""
+    outcome = "ok" if not result.failures else f"FAILED {'; '.join(result.failures)}"
+    seconds = f"{result.resolved_seconds:6.2f} s" if result.resolved_seconds is not None else " " * 8
+    return f"{result.group:<46} {result.name:<56} {seconds}  {outcome}"
+
+
+def summary(results: Sequence[Result], elapsed_seconds: float) -> list[str]:
+    """The times, and how much of it held."""
+    times = [result.resolved_seconds for result in results if result.resolved_seconds is not None]
+    failed = [result for result in results if result.failures]
+    lines = []
+    if times:
+        p50, p99 = quantile(times, 0.5), quantile(times, 0.99)
+        figures = f"p50 {p50:.2f} s, p99 {p99:.2f} s, n {len(times)}"
+        lines.append(f"restart (ready) -> nothing in flight: {figures}; the target is p99 <= {TARGET_SECONDS:g} s")
+    return [*lines, f"{len(results) - len(failed)} of {len(results)} ok, {elapsed_seconds:.0f} s"]
+
+
+def main(wanted: str) -> int:
+    """Plays the cases whose names contain the text, and prints the matrix; 1 where anything did not hold."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        results = asyncio.run(play_all(Path(folder), wanted))
+    print("\nthe matrix", flush=True)
+    for result in sorted(results, key=lambda result: (result.group, result.name)):
+        tell(result)
+    print("\n" + "\n".join(summary(results, time.monotonic() - began)))
+    return 1 if any(result.failures for result in results) else 0
+
+
+async def play_all(folder: Path, wanted: str) -> list[Result]:
+    """All houses side by side: what they mostly do is wait."""
+    killing = [case for case in killing_cases() if wanted in case.name]
+    proxied = [case for case in proxy_cases() if wanted in case.name]
+    played = await asyncio.gather(
+        play(folder / "killing", killing, tell, houses=min(HOUSES, len(killing))),
+        play(folder / "proxied", proxied, tell, houses=min(PROXIED_HOUSES, len(proxied)), is_proxied=True),
+    )
+    return [result for results in played for result in results]
+
+
+def tell(result: Result) -> None:
+    print(line(result), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(" ".join(sys.argv[1:])))

@@ -1,0 +1,121 @@
+"""The whole matrix: every case gets a symbol of its own, and several houses work at the cases side by side."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos import invariants
+from chaos.cases import Result, Trouble, crash, pause, trouble
+from chaos.house import House, NotReached, opened_house, until
+from chaos.market import NO_GAP_PRICE, SYMBOLS
+from chaos.points import ADD_FUNDING, NATS_TROUBLE, PAUSES, POINTS, POSTGRES_TROUBLE, Point
+from chaos.repeating import all_again, copies_before_the_first_look, copies_while_it_lives
+from chaos.troubles import cut, killed, silent, unanswered
+
+Told = Callable[[Result], None]
+
+AT_THE_END_SECONDS = 90.0
+"""A message that was in a process's hands when it ended comes again after 30 s; a final account needs 10 s more."""
+AT_THE_END_PAUSE_SECONDS = 0.3
+
+_UNFINISHED = """
+SELECT symbol, id, status FROM watchlist.live_trade_signal
+WHERE status IN ('new', 'opening', 'open', 'closing') OR (status IN ('closed', 'failed') AND finalised_at IS NULL)
+"""
+_WITHOUT_SIGNAL = """
+SELECT e.symbol, e.id, 'an event without a verdict' AS status FROM watchlist.watch_signal_event e
+WHERE e.status <> 'forming' AND NOT EXISTS (SELECT FROM watchlist.live_trade_signal s WHERE s.event_id = e.id)
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case, with a name to choose it by."""
+
+    name: str
+    play: Callable[[House, str], Awaitable[Result]]
+
+
+def crash_case(point: Point) -> Case:
+    return Case(f"{point.service} {point.stage} {point.name}", lambda house, symbol: crash(house, point, symbol))
+
+
+def pause_case(point: Point) -> Case:
+    return Case(f"paused {point.stage} {point.name}", lambda house, symbol: pause(house, point, symbol))
+
+
+def trouble_case(what: Trouble, point: Point) -> Case:
+    name = f"{what.name} {point.stage} {point.service} {point.name}"
+    return Case(name, lambda house, symbol: trouble(house, what, point, symbol))
+
+
+def killing_cases() -> list[Case]:
+    """Funding first: its cases need a trade that is open at the one settlement."""
+    points = sorted(POINTS, key=lambda point: point.target is not ADD_FUNDING)
+    return [
+        *map(crash_case, points),
+        *map(pause_case, PAUSES),
+        *(trouble_case(killed("nats"), point) for point in NATS_TROUBLE),
+        *(trouble_case(killed("postgres"), point) for point in POSTGRES_TROUBLE),
+        Case("copies of an event", copies_before_the_first_look),
+        Case("copies of all that was said", copies_while_it_lives),
+    ]
+
+
+def proxy_cases() -> list[Case]:
+    """What needs a house whose services reach NATS and PostgreSQL through proxies."""
+    return [
+        *(trouble_case(silent("nats"), point) for point in NATS_TROUBLE),
+        *(trouble_case(kind("postgres"), point) for point in POSTGRES_TROUBLE for kind in (cut, unanswered)),
+    ]
+
+
+async def play(
+    folder: Path, cases: Sequence[Case], told: Told, *, houses: int = 1, is_proxied: bool = False
+) -> list[Result]:
+    """Plays the cases and then the end of every house; the results in the order in which they came."""
+    waiting = deque(cases)
+    results: list[Result] = []
+    shared = [_work(folder / f"house-{number}", waiting, results, told, is_proxied) for number in range(houses)]
+    await asyncio.gather(*shared)
+    return results
+
+
+async def _work(folder: Path, waiting: deque[Case], results: list[Result], told: Told, is_proxied: bool) -> None:
+    async with opened_house(folder, is_proxied=is_proxied) as house:
+        symbols = iter(SYMBOLS)
+        ours: list[Result] = []
+        while waiting:
+            ours.append(await waiting.popleft().play(house, next(symbols)))
+            told(ours[-1])
+            results.append(ours[-1])
+        for result in await end(house, ours):
+            told(result)
+            results.append(result)
+
+
+async def end(house: House, before: Sequence[Result]) -> list[Result]:
+    """Lets every trade end by its own take-profit and be accounted for, and looks at everything at once."""
+    began = time.monotonic()
+    for symbol in {result.symbol for result in before if result.symbol}:
+        await house.price(symbol, NO_GAP_PRICE)
+    final = Result("the end of a house", f"{len(before)} cases")
+
+    async def finished() -> bool:
+        await house.revive()
+        return not await house.rows(_UNFINISHED) and not await house.rows(_WITHOUT_SIGNAL)
+
+    try:
+        await until("everything is finished", finished, AT_THE_END_SECONDS, AT_THE_END_PAUSE_SECONDS)
+    except NotReached:
+        left = [*await house.rows(_UNFINISHED), *await house.rows(_WITHOUT_SIGNAL)]
+        final.failures += [f"(g) {row['symbol']} {row['id']} is still {row['status']}" for row in left]
+    repeated = await all_again(house)
+    final.failures += await invariants.violations(house)
+    final.failures += await invariants.accounts(house)
+    final.failures += house.revived
+    final.name += f", {time.monotonic() - began:.0f} s"
+    return [repeated, final]

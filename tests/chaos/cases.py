@@ -1,0 +1,265 @@
+"""What is done to one symbol: a service ends, or a neighbour of it goes away, at one point of its way.
+
+Each case is left as soon as nothing of it is in flight; what takes its time (a message that comes again, the final
+account) is waited for once, at the end of the house.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from chaos import invariants
+from chaos.crashing import End
+from chaos.house import House, NotReached, until
+from chaos.invariants import Row
+from chaos.market import FUNDED_AT, GAP_PRICE, NO_GAP_PRICE, WIDE_GAP_PRICE
+from chaos.points import EXECUTOR, GATEWAY, Point, Side, Stage
+from local_stack.processes import PartFailed
+from local_stack.services import title_of
+
+OPEN_WITHIN_SECONDS = 60.0
+REACHED_WITHIN_SECONDS = 40.0
+AT_REST_WITHIN_SECONDS = 60.0
+WOKEN_SECONDS = 3.0
+"""For whatever a process that woke up still does: nothing tells that it has nothing left to do."""
+
+_SIGNALS = "SELECT id, status FROM watchlist.live_trade_signal WHERE symbol = $1 ORDER BY id"
+_IS_CLOSED = "SELECT status = 'closed' FROM watchlist.live_trade_signal WHERE id = $1"
+_IN_FLIGHT = """
+SELECT EXISTS (SELECT FROM watchlist.live_trade_signal s WHERE s.symbol = $1 AND (s.status IN ('opening', 'closing')
+    OR EXISTS (SELECT FROM watchlist.live_trade_order o
+               WHERE o.signal_id = s.id AND o.status IN ('intent', 'working', 'unknown'))
+    OR EXISTS (SELECT FROM watchlist.live_trade_entry e WHERE e.signal_id = s.id AND e.status = 'opening')))
+"""
+
+
+NOT_DONE = (NotReached, TimeoutError, PartFailed)
+"""What fails a case; the others go on."""
+
+
+@dataclass
+class Result:
+    """One line of the matrix. `resolved_seconds` from ready to nothing in flight; None where nothing was."""
+
+    group: str
+    name: str
+    symbol: str = ""
+    failures: list[str] = field(default_factory=list)
+    resolved_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What happens to NATS or PostgreSQL, or on the way there, and for how many seconds."""
+
+    name: str
+    begin: Callable[[House], Awaitable[object]]
+    end: Callable[[House], Awaitable[object]]
+    seconds: float = 1.0
+
+
+async def crash(house: House, point: Point, symbol: str) -> Result:
+    """The service ends at the point and is started again at once."""
+    result = Result(f"{title_of(point.service)}, {point.stage}", point.name, symbol)
+    try:
+        async with _on_its_way(house, point, symbol, End.DIES):
+            await house.reached(point.service, REACHED_WITHIN_SECONDS)
+            await house.ended(point.service)
+            was_in_flight = await house.value(_IN_FLIGHT, symbol)
+            ready_seconds = await house.restart(title_of(point.service))
+            await _at_rest(house, symbol)
+            if was_in_flight and point.service == EXECUTOR:
+                result.resolved_seconds = time.monotonic() - ready_seconds
+        await _look(house, result)
+    except NOT_DONE as error:
+        await _give_up(house, point, result, error)
+    return result
+
+
+async def trouble(house: House, what: Trouble, point: Point, symbol: str) -> Result:
+    """A neighbour is in trouble from the moment at which the service stands at the point; a while later it is well."""
+    result = Result(f"{what.name}, {point.stage}", f"{title_of(point.service)} at {point.name}", symbol)
+    try:
+        async with _on_its_way(house, point, symbol, End.HOLDS):
+            await house.reached(point.service, REACHED_WITHIN_SECONDS)
+            await what.begin(house)
+            house.release(point.service)
+            await asyncio.sleep(what.seconds)
+            await what.end(house)
+            await house.revive()
+            await _at_rest(house, symbol)
+        await _look(house, result)
+    except NOT_DONE as error:
+        await _give_up(house, point, result, error)
+    return result
+
+
+async def pause(house: House, point: Point, symbol: str) -> Result:
+    """The executor stands still at the point until another one has taken its work over; then it wakes up."""
+    result = Result(f"paused while another takes over, {point.stage}", point.name, symbol)
+    try:
+        async with _on_its_way(house, point, symbol, End.STOPS):
+            await house.reached(point.service, REACHED_WITHIN_SECONDS)
+            try:
+                async with house.second_executor():
+                    await _at_rest(house, symbol)
+            finally:
+                house.go_on(point.service)
+            await asyncio.sleep(WOKEN_SECONDS)
+            await _at_rest(house, symbol)
+        await _look(house, result)
+    except NOT_DONE as error:
+        await _give_up(house, point, result, error)
+    return result
+
+
+async def _give_up(house: House, point: Point, result: Result, error: Exception) -> None:
+    result.failures.append(str(error) or repr(error))
+    house.disarm(point.service)
+    house.release(point.service)
+    await house.revive()
+
+
+async def _at_rest(house: House, symbol: str) -> None:
+    async def nothing_in_flight() -> bool:
+        return not await house.value(_IN_FLIGHT, symbol)
+
+    await until(f"nothing of {symbol} is in flight", nothing_in_flight, AT_REST_WITHIN_SECONDS)
+
+
+async def _look(house: House, result: Result) -> None:
+    """The invariants of positions and effects for this symbol, as it came to rest."""
+    ledgers, orders = await until(
+        f"{result.symbol} stays as it is", lambda: _stood_still(house, result.symbol), AT_REST_WITHIN_SECONDS
+    )
+    for ledger in ledgers:
+        for kind in ("orders", "positions", "fills"):
+            ledger[kind] = [row for row in ledger[kind] if row["symbol"] == result.symbol]
+    result.failures += invariants.positions(ledgers, orders)
+    result.failures += invariants.effects(ledgers, orders)
+    result.failures += invariants.limits(ledgers, orders)
+
+
+async def _stood_still(house: House, symbol: str) -> tuple[list[Row], list[Row]] | None:
+    """Venues and ledger at one moment: nothing in flight, and nothing new, while both were read.
+
+    A message that comes again may open the trade at any time.
+    """
+    before = await _orders(house, symbol)
+    ledgers = await house.ledgers()
+    is_in_flight = await house.value(_IN_FLIGHT, symbol)
+    return None if is_in_flight or before != await _orders(house, symbol) else (ledgers, before)
+
+
+async def _orders(house: House, symbol: str) -> list[Row]:
+    return [order for order in await house.rows(invariants.ORDERS) if order["symbol"] == symbol]
+
+
+@asynccontextmanager
+async def _on_its_way(house: House, point: Point, symbol: str, end: End) -> AsyncIterator[None]:
+    """Brings the symbol to the point; what has to come of it in the end is waited for after the block."""
+    wish = await _set_out(house, point, symbol, end)
+    try:
+        yield
+        if wish is not None:
+            await wish
+    finally:
+        if wish is not None:
+            wish.cancel()
+            await asyncio.gather(wish, return_exceptions=True)
+
+
+async def _set_out(house: House, point: Point, symbol: str, end: End) -> asyncio.Task[None] | None:
+    """Arms the point as soon as only its stage is left to come, and lets that begin."""
+    match point.stage:
+        case Stage.OPENING | Stage.GOING_QUIET:
+            house.arm(point, symbol, end)
+            return _posting(house, symbol)
+        case Stage.RETRYING:
+            return await _retrying(house, point, symbol, end)
+        case Stage.UNWINDING:
+            await house.reject_one_order(symbol)
+            house.arm(point, symbol, end)
+            return _posting(house, symbol)
+    signal_id = await opened(house, symbol)
+    if point.stage is Stage.SETTLING:
+        await _funded(house)
+        await closed_on_demand(house, signal_id, is_repeated=True)
+    house.arm(point, symbol, end)
+    match point.stage:
+        case Stage.SCALING_IN:
+            await house.price(symbol, WIDE_GAP_PRICE)
+            return _posting(house, symbol)
+        case Stage.TAKING_PROFIT:
+            await house.price(symbol, NO_GAP_PRICE)
+        case Stage.CLOSED_BY_HAND:
+            await house.close_by_hand(symbol)
+            return asyncio.create_task(_closed(house, signal_id))
+        case Stage.CLOSING:
+            return asyncio.create_task(closed_on_demand(house, signal_id, is_repeated=_is_lost(point)))
+    return None
+
+
+def _posting(house: House, symbol: str) -> asyncio.Task[None]:
+    return asyncio.create_task(house.post_observation(symbol))
+
+
+async def _retrying(house: House, point: Point, symbol: str, end: End) -> asyncio.Task[None] | None:
+    """A signal that is skipped while there is no gap, and opened by its retry once there is one."""
+    await house.price(symbol, NO_GAP_PRICE)
+    if point.service == EXECUTOR:
+        house.arm(point, symbol, end)
+        return _posting(house, symbol)
+    await house.post_observation(symbol)
+
+    async def skipped() -> bool:
+        return any(row["status"] == "skipped" for row in await house.rows(_SIGNALS, symbol))
+
+    await until(f"{symbol} is skipped", skipped, OPEN_WITHIN_SECONDS)
+    house.arm(point, symbol, end)
+    await house.price(symbol, GAP_PRICE)
+    return None
+
+
+async def opened(house: House, symbol: str) -> int:
+    """Opens a trade of the symbol undisturbed."""
+    await house.post_observation(symbol)
+
+    async def open_trade() -> int | None:
+        return next((row["id"] for row in await house.rows(_SIGNALS, symbol) if row["status"] == "open"), None)
+
+    return await until(f"{symbol} is open", open_trade, OPEN_WITHIN_SECONDS)
+
+
+async def _funded(house: House) -> None:
+    """Waits for the one funding settlement, so that a trade which is open by then has a payment."""
+    clock = house.stack.market_clock()
+
+    async def settled() -> bool:
+        return clock.now() > FUNDED_AT
+
+    await until("funding is settled", settled, OPEN_WITHIN_SECONDS)
+
+
+def _is_lost(point: Point) -> bool:
+    """Whether the operator's request itself ends with the gateway, so that he has to ask again."""
+    return point.service == GATEWAY and point.side in (Side.BEFORE, Side.UNCOMMITTED)
+
+
+async def closed_on_demand(house: House, signal_id: int, *, is_repeated: bool) -> None:
+    """An operator asks, once or until he is answered, and the trade is closed."""
+
+    async def asked() -> bool:
+        return await house.ask_to_close(signal_id) or not is_repeated
+
+    await until(f"the close of trade {signal_id} is asked for", asked, AT_REST_WITHIN_SECONDS)
+    await _closed(house, signal_id)
+
+
+async def _closed(house: House, signal_id: int) -> None:
+    async def closed() -> bool:
+        return bool(await house.value(_IS_CLOSED, signal_id))
+
+    await until(f"trade {signal_id} is closed", closed, AT_REST_WITHIN_SECONDS)

@@ -1,0 +1,273 @@
+"""The whole stack with every service under watch: started, armed, ended, started again, asked over HTTP and SQL."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+
+from chaos import crashing
+from chaos.market import LONG_VENUE, SHORT_VENUE, observation, write_scenario
+from chaos.points import EXECUTOR, Point
+from common.persistence.database import DATABASE_AWAY
+from local_stack.nats import answers
+from local_stack.ports import LOOPBACK, Ports, claim
+from local_stack.processes import Command, Part, PartFailed
+from local_stack.services import SERVICES, title_of, url_at
+from local_stack.stack import LocalStack, StackPlan
+from support.embedded_stack import quiet_screen
+from support.fault_proxy import FaultProxy, fault_proxy
+from support.running_stack import RunningStack
+
+T = TypeVar("T")
+
+TESTS = Path(__file__).resolve().parents[1]
+POLL_SECONDS = 0.02
+RESTART_WITHIN_SECONDS = 30.0
+HTTP_TIMEOUT_SECONDS = 15.0
+SECOND_EXECUTOR = "executor-2"
+DOORS = {"postgres": "DATABASE_URL", "nats": "NATS_URL"}
+"""The variable in which a service finds each part."""
+
+
+class NotReached(AssertionError):
+    """What was waited for did not happen within its time."""
+
+
+async def until(
+    what: str, look: Callable[[], Awaitable[T | None]], within_seconds: float, pause_seconds: float = POLL_SECONDS
+) -> T:
+    """What `look` answers as soon as it is neither None nor false.
+
+    Raises:
+        NotReached: not within the time.
+    """
+    deadline = time.monotonic() + within_seconds
+    while time.monotonic() < deadline:
+        if found := await look():
+            return found
+        await asyncio.sleep(pause_seconds)
+    raise NotReached(f"not within {within_seconds:g} s: {what}")
+
+
+class House:
+    """One running stack. Its services may end at any time: that is no failure of the stack."""
+
+    def __init__(
+        self, stack: LocalStack, http: httpx.AsyncClient, directory: Path, proxies: Mapping[str, FaultProxy]
+    ) -> None:
+        self.stack = stack
+        self.http = http
+        self.directory = directory
+        self._proxies = proxies
+        self.running = RunningStack(stack, http)
+        self.revived: list[str] = []
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    # --- processes
+
+    def arm(self, point: Point, symbol: str, end: crashing.End) -> None:
+        """From now on the service comes to this end at the point."""
+        for stale in ("reached", "released"):
+            (self.directory / f"{point.service}.{stale}").unlink(missing_ok=True)
+        armed = crashing.Armed(point.target.name, point.side, point.nth, symbol, end)
+        armed.write(self.directory, point.service)
+
+    def disarm(self, service: str) -> None:
+        (self.directory / f"{service}.armed").unlink(missing_ok=True)
+
+    def release(self, service: str) -> None:
+        (self.directory / f"{service}.released").touch()
+
+    async def reached(self, service: str, within_seconds: float) -> None:
+        """Waits until the armed point of a service is reached."""
+        mark = self.directory / f"{service}.reached"
+
+        async def look() -> bool:
+            return mark.exists()
+
+        try:
+            await until("the point is reached", look, within_seconds)
+        except NotReached:
+            self.disarm(service)
+            raise
+
+    async def ended(self, service: str) -> None:
+        """Waits for the end of a service that has reached its point."""
+        await asyncio.wait_for(self.stack.parts.child(title_of(service)).wait(), RESTART_WITHIN_SECONDS)
+
+    async def restart(self, part: str) -> float:
+        """Starts a part again and waits until it is ready; the monotonic second at which it was.
+
+        A PostgreSQL that was killed refuses to start until the last of its old children is gone.
+        """
+        deadline = time.monotonic() + RESTART_WITHIN_SECONDS
+        while True:
+            try:
+                await self.stack.parts.restart(part)
+            except PartFailed:
+                if part != "postgres" or time.monotonic() > deadline:
+                    raise
+                continue
+            return time.monotonic()
+
+    async def revive(self) -> None:
+        """Starts every service that has ended by itself, as its supervisor would, and remembers which."""
+        for service in SERVICES:
+            child = self.stack.parts.child(title_of(service))
+            if child.exit_code is not None:
+                self.revived.append(f"{service} ended by itself: {child.tail[-1] if child.tail else 'no word'}")
+                await self.restart(title_of(service))
+
+    @asynccontextmanager
+    async def second_executor(self) -> AsyncIterator[None]:
+        """Another executor beside the first, until the end of the block."""
+        first = self.stack.parts.child(EXECUTOR).command
+        port = claim({SECOND_EXECUTOR: 0})[SECOND_EXECUTOR]
+        command = replace(first, name=SECOND_EXECUTOR, environment={**first.environment, "HTTP_PORT": str(port)})
+
+        async def is_ready() -> str | None:
+            return await answers(self.http, f"{url_at(port)}/health/ready")
+
+        await self.stack.parts.start_group([Part(SECOND_EXECUTOR, command, is_ready)])
+        try:
+            yield
+        finally:
+            await self.stack.parts.stop(SECOND_EXECUTOR)
+
+    def go_on(self, service: str) -> None:
+        """Lets a stopped process run again."""
+        self.stack.parts.child(title_of(service)).send_signal(signal.SIGCONT)
+
+    def proxy(self, part: str) -> FaultProxy:
+        """What stands before `nats` or `postgres`."""
+        return self._proxies[part]
+
+    # --- database
+
+    async def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
+        """Rows of a query as the owner; a database that is away is asked again until it is there."""
+        deadline = time.monotonic() + RESTART_WITHIN_SECONDS
+        while True:
+            try:
+                if self._pool is None:
+                    self._pool = await asyncpg.create_pool(self.stack.owner_dsn, min_size=0, max_size=2, timeout=5)
+                return [dict(row) for row in await self._pool.fetch(query, *arguments)]
+            except DATABASE_AWAY:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def value(self, query: str, *arguments: object) -> Any:
+        """The first column of the first row, or None."""
+        rows = await self.rows(query, *arguments)
+        return next(iter(rows[0].values())) if rows else None
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+
+    # --- the world outside
+
+    async def post_observation(self, symbol: str) -> None:
+        """Posts until it is answered with success, as a caller does who was not answered."""
+
+        async def posted() -> bool:
+            return await self._accepted(
+                f"{self.stack.service_url('signal_ingest')}/signals", observation(symbol), {201}
+            )
+
+        await until(f"the observation of {symbol} is taken", posted, RESTART_WITHIN_SECONDS)
+
+    async def ask_to_close(self, signal_id: int) -> bool:
+        """One operator's request; False where nobody answered it."""
+        url = f"{self.stack.service_url('api_gateway')}/api/live_trading/force_close"
+        order = {"signal_id": signal_id, "who": "chaos", "why": "the test asks for it", "wait_seconds": 0}
+        return await self._accepted(url, order, {200, 202, 409})
+
+    async def _accepted(self, url: str, body: Mapping[str, object], answers: set[int]) -> bool:
+        try:
+            response = await self.http.post(url, json=body)
+        except httpx.TransportError:
+            return False
+        if response.status_code not in answers | {503}:
+            raise NotReached(f"{url} answered {response.status_code} {response.text[:300]}")
+        return response.status_code in answers
+
+    async def price(self, symbol: str, mid: float) -> None:
+        """Sets the mid price of the dear venue."""
+        await self._command(SHORT_VENUE, "price", {"symbol": symbol, "mid": str(mid)})
+
+    async def reject_one_order(self, symbol: str) -> None:
+        """The dear venue rejects the next order of the symbol: the other leg is left alone."""
+        await self._command(SHORT_VENUE, "faults", {"kind": "reject", "symbol": symbol, "reason": "margin"})
+
+    async def close_by_hand(self, symbol: str) -> None:
+        """Somebody closes the long leg at its venue, without Tandem."""
+        await self._command(LONG_VENUE, "actions", {"kind": "external_close", "symbol": symbol})
+
+    async def _command(self, venue: str, kind: str, body: Mapping[str, str]) -> None:
+        (await self.http.post(f"{self.stack.venue(venue).url}/control/{kind}", json=body)).raise_for_status()
+
+    async def ledgers(self) -> list[dict[str, Any]]:
+        """What each venue has in its own books."""
+        answers = [await self.http.get(f"{venue.url}/control/ledger") for venue in self.stack.venues]
+        return [json.loads(answer.raise_for_status().text, parse_float=Decimal) for answer in answers]
+
+
+@asynccontextmanager
+async def opened_house(folder: Path, *, is_proxied: bool = False) -> AsyncIterator[House]:
+    """A running house whose market time runs; its services reach NATS and PostgreSQL through proxies if wanted."""
+    directory = folder / "points"
+    directory.mkdir(parents=True)
+    ports = Ports.ephemeral()
+    if is_proxied:  # a proxy has to know its target before the target is started
+        claimed = claim(dict.fromkeys(DOORS, 0))
+        ports = replace(ports, postgres=claimed["postgres"], nats=claimed["nats"])
+    async with AsyncExitStack() as exits:
+        proxies = {
+            part: await exits.enter_async_context(fault_proxy(getattr(ports, part)))
+            for part in (DOORS if is_proxied else ())
+        }
+        plan = StackPlan(
+            scenario_path=write_scenario(folder / "chaos.toml"),
+            services=SERVICES,
+            call=_under_watch(directory, {DOORS[part]: proxy.port for part, proxy in proxies.items()}),
+            ports=ports,
+            var=folder / "var",
+        )
+        stack = await exits.enter_async_context(LocalStack(plan, quiet_screen()))
+        client = httpx.AsyncClient(timeout=httpx.Timeout(HTTP_TIMEOUT_SECONDS), trust_env=False)
+        house = House(stack, await exits.enter_async_context(client), directory, proxies)
+        exits.push_async_callback(house.close)
+        stack.start_clock()
+        yield house
+
+
+def _under_watch(directory: Path, doors: Mapping[str, int]) -> Callable[[str, Command], Command]:
+    """How a service is called so that it can be armed; `doors`: other ports in the addresses of these variables."""
+
+    def call(service: str, command: Command) -> Command:
+        environment = {**command.environment, "PYTHONPATH": str(TESTS), crashing.DIRECTORY: str(directory)}
+        for variable, port in doors.items():
+            environment[variable] = _with_port(environment[variable], port)
+        return replace(
+            command, arguments=(command.arguments[0], "-m", "chaos.crashing", service), environment=environment
+        )
+
+    return call
+
+
+def _with_port(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    return parts._replace(netloc=f"{user}@{LOOPBACK}:{port}" if user else f"{LOOPBACK}:{port}").geturl()

@@ -1,0 +1,98 @@
+"""A still market with a gap on many symbols, and the settings under which the services are ended in it.
+
+Market time starts a minute before a funding settlement, so that early trades have a payment in their accounts.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+LONG_VENUE, SHORT_VENUE = "bybit", "binance"
+LONG_PRICE = 100
+GAP_PRICE, WIDE_GAP_PRICE, NO_GAP_PRICE = 102, 104, 100
+"""Of the dear venue: a gap to trade, one at which the second entry is due, and one at which the profit is taken."""
+
+SYMBOLS = tuple(f"X{number:03}" for number in range(100))
+MAX_ENTRIES = 2
+PER_LEG_USDT = 50
+FUNDED_AT = datetime(2025, 10, 10, 13, tzinfo=UTC)
+
+_HEAD = f"""
+title = "A still market for ending processes"
+story = "Every symbol is dearer on {SHORT_VENUE} until the test says otherwise."
+
+[clock]
+starts_at = 2025-10-10T12:59:00Z
+ends_at = 2025-10-10T18:00:00Z
+speed = 6
+
+[settings]
+LIVE_TRADING_MODE = "live"
+LIVE_TRADING_CONFIRM_LIVE = "yes"
+LIVE_TRADING_ALLOWED_EXCHANGES = "{LONG_VENUE},{SHORT_VENUE}"
+LIVE_TRADING_MAX_CONCURRENT = "1000"
+LIVE_TRADING_PER_LEG_USDT = "{PER_LEG_USDT}"
+LIVE_TRADING_OB_CONFIRM_SAMPLES = "1"
+LIVE_TRADING_OB_CONFIRM_SLEEP_SEC = "0"
+LIVE_TRADING_CLOSE_RETRY_COOLDOWN_SEC = "12"
+LIVE_TRADING_SCALE_IN_MAX_ENTRIES = "{MAX_ENTRIES}"
+LIVE_TRADING_SCALE_IN_MIN_INTERVAL_MIN = "0"
+WATCHLIST_COOLDOWN_MIN = "1"
+SCANNER_ENABLED = "0"
+EXECUTOR_UNWINDS_PER_HOUR_MAX = "0"
+EXECUTOR_CLOCK_OFFSET_MAX_SEC = "0"
+"""
+
+_VENUE = """
+[venues.{name}]
+protocol = "{name}"
+taker_fee = 0.0005
+balance_usdt = 1_000_000
+"""
+
+_INSTRUMENT = """
+[venues.{name}.instruments.{symbol}]
+price_tick = 0.01
+quantity_step = 0.1
+quantity_min = 0.1
+notional_min = 5
+max_leverage = 50
+funding_interval_hours = 8
+book = {{ half_spread_bps = 1, levels = 20, step_bps = 1, notional_per_level_usdt = 20_000 }}
+path = [[2025-10-10T12:00:00Z, {price}]]
+funding = [[{funded_at}, 0.0001]]
+"""
+
+
+def write_scenario(path: Path) -> Path:
+    """Writes the file and returns its path."""
+    text = _HEAD
+    for name, price in ((SHORT_VENUE, GAP_PRICE), (LONG_VENUE, LONG_PRICE)):
+        text += _VENUE.format(name=name)
+        text += "".join(
+            _INSTRUMENT.format(name=name, symbol=symbol, price=price, funded_at=FUNDED_AT.isoformat())
+            for symbol in SYMBOLS
+        )
+    path.write_text(text)
+    return path
+
+
+def observation(symbol: str) -> dict[str, object]:
+    """A triggered observation with the caller's own prediction."""
+    return {
+        "symbol": symbol,
+        "type": "B",
+        "long": {
+            "venue": LONG_VENUE,
+            "price": str(LONG_PRICE),
+            "funding_rate": 0.0001,
+            "funding_interval_hours": 8,
+        },
+        "short": {
+            "venue": SHORT_VENUE,
+            "price": str(GAP_PRICE),
+            "funding_rate": 0.0001,
+            "funding_interval_hours": 8,
+        },
+        "pnl_hat": 0.012,
+        "win_prob": 0.95,
+    }
