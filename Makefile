@@ -33,9 +33,10 @@ install: $(STAMP)  ## install into .venv
 demo: $(STAMP)  ## trade a recorded market on this machine; SCENARIO=name, ONCE=1 to exit at the end
 	@$(BIN)/python -m local_stack demo --scenario '$(SCENARIO)' $(if $(filter-out 0 no,$(ONCE)),--once)
 
-# Two workers, a module each: most of a system test is waiting for the market.
+# First what needs the processors, on two of them; then, alone, what plays whole markets in real time.
 test: $(STAMP)  ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/settings --ignore tests/system
+	@$(BIN)/python -m pytest tests/settings tests/system
 
 test-unit: $(STAMP)  ## the tests that start no process
 	@$(BIN)/python -m pytest tests/unit tests/architecture

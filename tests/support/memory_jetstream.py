@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 import nats.errors
-from nats.js.api import ConsumerConfig
+from nats.js.api import ConsumerConfig, StreamConfig
 
 from common.messages.subjects import STREAM_SUBJECTS
 from support.virtual_process import Journey, Life, Reply, ask
@@ -51,6 +51,7 @@ class _Consumer:
     deliveries: dict[int, int] = field(default_factory=dict)
     out: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
+    offered: int = 0
 
 
 @dataclass(eq=False)
@@ -73,7 +74,7 @@ class MemoryJetStream:
         self,
         loop: asyncio.AbstractEventLoop,
         random: Random | None = None,
-        disorder: Disorder = Disorder(),  # noqa: B008  frozen
+        disorder: Disorder = Disorder(),
         streams: Mapping[str, Sequence[str]] = STREAM_SUBJECTS,
     ) -> None:
         self.disorder = disorder
@@ -126,13 +127,18 @@ class MemoryJetStream:
         message = self._streams[stream].messages[sequence - 1]
         self._later(delay_seconds, consumer, message)
 
+    def in_progress(self, stream: str, durable: str, sequence: int) -> None:
+        """The client still works on it: the time for the acknowledgement begins anew."""
+        consumer = self._streams[stream].consumers[durable]
+        if sequence in consumer.out:
+            self._take_back(consumer, sequence)
+            message = self._streams[stream].messages[sequence - 1]
+            consumer.out[sequence] = self._later(consumer.ack_wait_seconds, consumer, message)
+
     def backlog(self) -> int:
         """Messages that some consumer has not finished."""
-        return sum(
-            len([m for m in stream.messages if self._concerns(consumer, m) and m.sequence not in consumer.done])
-            for stream in self._streams.values()
-            for consumer in stream.consumers.values()
-        )
+        consumers = [consumer for stream in self._streams.values() for consumer in stream.consumers.values()]
+        return sum(consumer.offered - len(consumer.done) for consumer in consumers)
 
     @staticmethod
     def _concerns(consumer: _Consumer, message: Stored) -> bool:
@@ -140,6 +146,7 @@ class MemoryJetStream:
 
     def _offer(self, consumer: _Consumer, message: Stored) -> None:
         if self._concerns(consumer, message):
+            consumer.offered += 1
             consumer.waiting.append(message)
             if self._random.random() < self.disorder.twice:
                 consumer.waiting.append(message)
@@ -210,6 +217,12 @@ class MemoryNats:
     async def publish(self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str]) -> None:
         message_id = headers.get("Nats-Msg-Id")
         await self.request(lambda: self.server.store(subject, body, message_id), timeout)
+
+    async def add_stream(self, config: StreamConfig) -> None:
+        await self.request(lambda: None, 5.0)
+
+    async def stream_info(self, name: str) -> None:
+        await self.request(lambda: None, 5.0)
 
     async def add_consumer(self, stream: str, config: ConsumerConfig) -> None:
         await self.request(lambda: self.server.add_consumer(stream, config), 5.0)
@@ -282,7 +295,7 @@ class MemoryMessage:
         self._sequence = message.sequence
         self.subject = message.subject
         self.data = message.body
-        self.metadata = SimpleNamespace(num_delivered=deliveries)
+        self.metadata = SimpleNamespace(num_delivered=deliveries, sequence=SimpleNamespace(stream=message.sequence))
 
     async def ack(self) -> None:
         at = self._subscription
@@ -290,6 +303,10 @@ class MemoryMessage:
 
     async def term(self) -> None:
         await self.ack()
+
+    async def in_progress(self) -> None:
+        at = self._subscription
+        at.client.tell(lambda: at.client.server.in_progress(at.stream, at.durable, self._sequence))
 
     async def nak(self, delay: float) -> None:
         at = self._subscription

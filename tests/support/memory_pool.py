@@ -12,7 +12,6 @@ import asyncpg
 from support.memory_postgres import MemoryPostgres, Row, Transaction
 from support.virtual_process import Journey, Life, Reply, ask
 
-
 NOTICED_AFTER_SECONDS = 0.2
 """From the death of a client to the end of its transactions."""
 

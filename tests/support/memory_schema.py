@@ -6,6 +6,7 @@ from common.persistence.tables import ACTIVE_STATES
 from support.memory_postgres import MemoryPostgres, Schema
 from support.memory_statements_audit import AUDIT_STATEMENTS
 from support.memory_statements_books import BOOK_STATEMENTS
+from support.memory_statements_leases import LEASE_STATEMENTS
 from support.memory_statements_monitor import MONITOR_STATEMENTS
 from support.memory_statements_signals import SIGNAL_STATEMENTS
 from support.memory_statements_trades import TRADE_STATEMENTS
@@ -96,6 +97,7 @@ def open_memory_database(loop: asyncio.AbstractEventLoop) -> MemoryPostgres:
         AUDIT_STATEMENTS
         | SIGNAL_STATEMENTS
         | TRADE_STATEMENTS
+        | LEASE_STATEMENTS
         | BOOK_STATEMENTS
         | WATCH_STATEMENTS
         | MONITOR_STATEMENTS

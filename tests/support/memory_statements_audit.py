@@ -49,6 +49,13 @@ def _backlog(transaction: Transaction, service: str) -> list[Row]:
     return [{"count": len(waiting), "min": min((row["created_at"] for row in waiting), default=None)}]
 
 
+def _forget(transaction: Transaction, service: str, before: datetime, limit: int) -> list[Row]:
+    """Nothing: a run is shorter than anything is kept."""
+    old = [row for row in transaction.having("outbox", service=service) if row["created_at"] < before]
+    assert not old, "the memory database deletes nothing"
+    return []
+
+
 def _decided(
     transaction: Transaction,
     service: str,
@@ -104,6 +111,7 @@ AUDIT_STATEMENTS: dict[str, Statement] = {
     outbox._UNPUBLISHED: _unpublished,
     outbox._PUBLISHED: _published,
     outbox._BACKLOG: _backlog,
+    outbox._FORGET: _forget,
     journal._AUDIT: _decided,
     journal._AUDIT_MANY: _decided_many,
     journal._ERROR: _failed,

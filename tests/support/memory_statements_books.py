@@ -10,6 +10,8 @@ from support.memory_postgres import Row, Statement, Transaction
 from support.memory_rows import one, picked
 from support.memory_statements_signals import TRADE_COLUMNS
 
+_OVER = ("closed", "failed")
+
 
 def _active(transaction: Transaction) -> list[Row]:
     found = transaction.rows("live_trade_signal")
@@ -22,12 +24,17 @@ def _unbooked_trades(transaction: Transaction) -> list[Row]:
         for row in transaction.rows("live_trade_order")
         if row["booked_quantity"] != row["filled_quantity"]
     }
+    found |= {row["signal_id"] for row in transaction.having("live_trade_fill", fee_usdt=None)}
     return [{"signal_id": id_} for id_ in sorted(found)]
 
 
+def _booked_fills(transaction: Transaction, signal_id: int) -> list[Row]:
+    return [picked(row, ("fill_id",)) for row in transaction.having("live_trade_fill", signal_id=signal_id)]
+
+
 def _unfinalised(transaction: Transaction) -> list[Row]:
-    found = transaction.having("live_trade_signal", status="closed", finalised_at=None)
-    return [picked(row, TRADE_COLUMNS) for row in found]
+    found = transaction.having("live_trade_signal", finalised_at=None)
+    return [picked(row, TRADE_COLUMNS) for row in found if row["status"] in _OVER]
 
 
 _FILL = ("signal_id", "order_id", "venue", "symbol", "fill_id", "side", "price", "quantity", "fee_usdt", "traded_at")
@@ -79,7 +86,7 @@ def _window(transaction: Transaction, signal_id: int, leg: str) -> list[Row]:
         {
             "opened": min(opened, default=None),
             "reduced": max(reduced, default=None),
-            "is_closed": signal["status"] == "closed",
+            "is_over": signal["status"] in _OVER,
             "closed_at": signal["closed_at"],
         }
     ]
@@ -110,7 +117,7 @@ def _finalise(
     now: datetime,
 ) -> list[Row]:
     row = transaction.locked("live_trade_signal", id_)
-    if row is None or row["version"] != version or row["status"] != "closed" or row["finalised_at"] is not None:
+    if row is None or row["version"] != version or row["status"] not in _OVER or row["finalised_at"] is not None:
         return []
     final = transaction.update(
         "live_trade_signal",
@@ -143,6 +150,7 @@ def _positions(
 BOOK_STATEMENTS: dict[str, Statement] = {
     sql._ACTIVE: _active,
     sql._UNBOOKED_TRADES: _unbooked_trades,
+    sql._BOOKED_FILLS: _booked_fills,
     sql._UNFINALISED: _unfinalised,
     sql._ADD_FILL: _add_fill,
     sql._BOOKED: _booked,

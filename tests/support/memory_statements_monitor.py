@@ -45,11 +45,16 @@ def _trades(transaction: Transaction) -> list[Row]:
 
 def _entries(transaction: Transaction, ids: Sequence[int]) -> list[Row]:
     found = [
-        picked(row, _ENTRY)
+        {**picked(row, _ENTRY), "residual": _residual(row["snapshot"])}
         for row in transaction.rows("live_trade_entry")
-        if row["signal_id"] in ids and row["status"] in ("filled", "opening")
+        if row["signal_id"] in ids
     ]
     return sorted(found, key=lambda row: row["entry"])
+
+
+def _residual(snapshot: dict[str, Any]) -> Any:
+    left = snapshot.get("residual")
+    return snapshot.get("failure", {}).get("residual") if left is None else left
 
 
 def _orders(transaction: Transaction, ids: Sequence[int]) -> list[Row]:
@@ -101,22 +106,15 @@ def _events(transaction: Transaction, ids: Sequence[int]) -> list[Row]:
     return found
 
 
-def _asked(transaction: Transaction, ids: Sequence[int], service: str) -> list[Row]:
-    counted: dict[tuple[int, str], Row] = {}
-    for row in transaction.rows("audit"):
-        if row["signal_id"] not in ids or row["service"] != service:
-            continue
-        if row["decision"] not in ("close_requested", "scale_in_requested"):
-            continue
-        topic = row["evidence"].get("topic")
-        known = counted.get((row["signal_id"], topic), {"times": 0, "last_at": row["decided_at"]})
-        counted[row["signal_id"], topic] = {
-            "signal_id": row["signal_id"],
-            "topic": topic,
-            "times": known["times"] + 1,
-            "last_at": max(known["last_at"], row["decided_at"]),
-        }
-    return list(counted.values())
+def _asked(transaction: Transaction, ids: Sequence[int], after: Sequence[int], service: str) -> list[Row]:
+    wanted = dict(zip(ids, after, strict=True))
+    return [
+        {**picked(row, ("id", "signal_id", "decided_at")), "topic": row["evidence"].get("topic")}
+        for row in transaction.having("audit", service=service)
+        if row["signal_id"] in wanted
+        and row["id"] > wanted[row["signal_id"]]
+        and row["decision"] in ("close_requested", "scale_in_requested")
+    ]
 
 
 MONITOR_STATEMENTS: dict[str, Statement] = {

@@ -11,7 +11,6 @@ from support.memory_postgres import Row, Statement, Transaction
 from support.memory_rows import one, picked, stored_json
 from support.memory_statements_signals import ENTRY_COLUMNS, ORDER_COLUMNS, TRADE_COLUMNS, guarded, trading_state
 
-_UNRESOLVED = ("intent", "working", "unknown")
 _NEW_ORDER = (
     "entry",
     "leg",
@@ -147,18 +146,61 @@ def _outcome(
     now: datetime,
 ) -> list[Row]:
     row = transaction.locked("live_trade_order", id_)
-    if row is not None and row["status"] in sources and row["filled_quantity"] <= filled_quantity:
-        transaction.update(
-            "live_trade_order",
-            row,
-            status=status,
-            venue_order_id=row["venue_order_id"] if venue_order_id is None else venue_order_id,
-            filled_quantity=filled_quantity,
-            average_price=average_price,
-            error=error,
-            resolved_at=now,
-            version=row["version"] + 1,
-        )
+    if row is None or row["status"] not in sources or row["filled_quantity"] > filled_quantity:
+        return []
+    changed = transaction.update(
+        "live_trade_order",
+        row,
+        status=status,
+        venue_order_id=row["venue_order_id"] if venue_order_id is None else venue_order_id,
+        filled_quantity=filled_quantity,
+        average_price=average_price,
+        error=error,
+        resolved_at=now,
+        version=row["version"] + 1,
+    )
+    return one(changed, "id")
+
+
+def _insert_external(
+    transaction: Transaction,
+    signal_id: int,
+    leg: str,
+    attempt: int,
+    client_order_id: str,
+    venue: str,
+    symbol: str,
+    side: str,
+    quantity: Decimal,
+    price: Decimal,
+    venue_order_id: str,
+    now: datetime,
+) -> list[Row]:
+    values = {
+        "version": 1,
+        "signal_id": signal_id,
+        "entry": 0,
+        "leg": leg,
+        "purpose": "external",
+        "attempt": attempt,
+        "client_order_id": client_order_id,
+        "venue": venue,
+        "symbol": symbol,
+        "side": side,
+        "reduce_only": True,
+        "quantity": quantity,
+        "reference_price": price,
+        "status": "filled",
+        "venue_order_id": venue_order_id,
+        "filled_quantity": quantity,
+        "average_price": price,
+        "error": None,
+        "intended_at": now,
+        "resolved_at": now,
+        "booked_quantity": Decimal(0),
+    }
+    if transaction.conflicting("live_trade_order", values) is None:
+        transaction.insert("live_trade_order", **values)
     return []
 
 
@@ -233,7 +275,12 @@ def _opened(
 def _trade_failed(
     transaction: Transaction, id_: int, version: int, sources: Sequence[str], evidence: Any, now: datetime
 ) -> list[Row]:
-    values = {"status": "failed", "reason": "entry_failed", "reason_evidence": stored_json(evidence)}
+    values = {
+        "status": "failed",
+        "reason": "entry_failed",
+        "reason_evidence": stored_json(evidence),
+        "closed_at": now,
+    }
     return _moved(transaction, id_, version, sources, now, **values)
 
 
@@ -262,34 +309,6 @@ def _closed(
     return _moved(transaction, id_, version, sources, now, **values)
 
 
-def _take_lease(transaction: Transaction, id_: int, owner: str, until: float, now_seconds: float) -> list[Row]:
-    row = transaction.locked("live_trade_signal", id_)
-    if row is None:
-        return []
-    if row["lease_owner"] not in (None, owner) and not row["lease_until_seconds"] < now_seconds:
-        return []
-    return one(
-        transaction.update("live_trade_signal", row, lease_owner=owner, lease_until_seconds=until),
-        "id",
-    )
-
-
-def _release_lease(transaction: Transaction, id_: int, owner: str) -> list[Row]:
-    row = transaction.locked("live_trade_signal", id_)
-    if row is not None and row["lease_owner"] == owner:
-        transaction.update("live_trade_signal", row, lease_owner=None, lease_until_seconds=None)
-    return []
-
-
-def _unfinished(transaction: Transaction) -> list[Row]:
-    signals = {row["id"]: row["status"] for row in transaction.rows("live_trade_signal")}
-    found = {id_ for id_, status in signals.items() if status in ("opening", "closing")}
-    found |= {row["signal_id"] for row in transaction.rows("live_trade_order") if row["status"] in _UNRESOLVED}
-    entries = transaction.having("live_trade_entry", status="opening")
-    found |= {row["signal_id"] for row in entries if signals[row["signal_id"]] == "open"}
-    return [{"id": id_} for id_ in sorted(found)]
-
-
 TRADE_STATEMENTS: dict[str, Statement] = {
     "SELECT pg_advisory_xact_lock($1)": _advisory_lock,
     sql._TRADING_STATE: _trading_state_locked,
@@ -299,13 +318,11 @@ TRADE_STATEMENTS: dict[str, Statement] = {
     sql._INSERT_ENTRY: _insert_entry,
     sql._INSERT_ORDERS: _insert_orders,
     sql._OUTCOME: _outcome,
+    sql._INSERT_EXTERNAL: _insert_external,
     sql._FILL_ENTRY: _fill_entry,
     sql._FAIL_ENTRY: _fail_entry,
     sql._OPENED: _opened,
     sql._FAILED: _trade_failed,
     sql._CLOSING: _closing,
     sql._CLOSED: _closed,
-    sql._TAKE_LEASE: _take_lease,
-    sql._RELEASE_LEASE: _release_lease,
-    sql._UNFINISHED: _unfinished,
 }

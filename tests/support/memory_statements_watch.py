@@ -132,6 +132,13 @@ def _due(transaction: Transaction, now: datetime, limit: int) -> list[Row]:
     return sorted(found, key=lambda row: (row["next_attempt_at"], row["signal_id"]))[:limit]
 
 
+def _forget(transaction: Transaction, before: datetime, limit: int) -> list[Row]:
+    """Nothing: a run is shorter than anything is kept."""
+    old = [row for row in transaction.rows("watch_observation") if row["observed_at"] < before]
+    assert not old, "the memory database deletes nothing"
+    return []
+
+
 WATCH_STATEMENTS: dict[str, Statement] = {
     event_rows._INSERT: _insert_events,
     event_rows._UPDATE: _update_events,
@@ -139,6 +146,7 @@ WATCH_STATEMENTS: dict[str, Statement] = {
     sql._QUIET: _quiet,
     sql._WITHOUT_SIGNAL: _without_signal,
     sql._COUNT_LIVE: _count_live,
+    sql._FORGET: _forget,
     sql._INSERT_OBSERVATION: _insert_observation,
     observation_past._PAST: _past,
     skipped_signals._DUE: _due,

@@ -16,6 +16,7 @@ from support.virtual_time import Standstill, VirtualLoop, belongs_to
 Answer = TypeVar("Answer")
 
 UNWINDING_STEPS_MAX = 50
+CUT_SECONDS = 0.01
 
 
 @dataclass(eq=False)
@@ -87,25 +88,33 @@ class Reply(Generic[Answer]):
 
     def give(self, answer: Answer) -> None:
         """Sends an answer."""
-        self._after(lambda: self.future.done() or self.future.set_result(answer))
+        self._after(lambda: self.future.set_result(answer))
 
     def refuse(self, error: BaseException) -> None:
         """Sends an error."""
-        self._after(lambda: self.future.done() or self.future.set_exception(error))
+        self._after(lambda: self.future.set_exception(error))
 
-    def _after(self, deliver: Callable[[], object]) -> None:
+    def _after(self, deliver: Callable[[], None]) -> None:
+        def arrive() -> None:
+            if not self.future.done():
+                deliver()
+
         if not self.is_lost:
-            self.loop.call_later(self.seconds, deliver, context=self.context)
+            self.loop.call_later(self.seconds, arrive, context=self.context)
 
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """How one request and its answer travel: seconds there and back, and which of the two is lost on the way."""
+    """How one request and its answer travel: seconds there and back, and which of the two is lost on the way.
+
+    With `is_cut` the client's connection breaks at once, while the request still travels.
+    """
 
     there_seconds: float
     back_seconds: float
     request_lost: bool = False
     answer_lost: bool = False
+    is_cut: bool = False
 
 
 async def ask(
@@ -118,6 +127,9 @@ async def ask(
     """Sends a request from `life` to a server and waits for its answer, for ever where something is lost.
 
     `serve` runs at the server when the request arrives, also when `life` has ended meanwhile.
+
+    Raises:
+        TimeoutError: the connection broke; the request may arrive all the same.
     """
     if not life.alive:
         raise asyncio.CancelledError
@@ -131,4 +143,8 @@ async def ask(
 
         handle = loop.call_later(journey.there_seconds, arrive, context=outside)
         life.in_flight[handle] = None
+    if journey.is_cut:
+        future.cancel()
+        await asyncio.sleep(CUT_SECONDS)
+        raise TimeoutError("the connection broke")
     return await future

@@ -6,13 +6,15 @@ time to the next timer. So hours pass in milliseconds, and a run depends on noth
 
 import asyncio
 import selectors
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 EPOCH = datetime(2025, 10, 10, 12, 0, tzinfo=UTC)
 UNIX_EPOCH_SECONDS = 1_760_000_000.0
@@ -60,6 +62,8 @@ class _JumpingSelector(selectors.BaseSelector):
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop in virtual time; `time()` is in real seconds as the programs inside see them."""
 
+    _ready: deque[asyncio.Handle]
+
     def __init__(self) -> None:
         super().__init__()
         self._selector = _JumpingSelector()
@@ -69,7 +73,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._selector.time
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
+    ) -> asyncio.Handle:
         if self._standing:
             owner = context.get(belongs_to) if context is not None else belongs_to.get()
             if owner is not None and owner.standing:

@@ -1,12 +1,10 @@
 """A venue in virtual time behind the ports: the engine of `venue_sim` with its faults, reached over a slow line.
 
 What the wire does to a request (lost, late, banned, garbled) ends here in the same errors as in the ccxt adapter. An
-order that arrives later than the venue accepts a signed request is refused, as real venues do. A venue may also take
-the same client order id twice: real ones do once the first order is over, so nothing may rest on them refusing it.
+order that arrives later than the venue accepts a signed request is refused, as real venues do.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
@@ -34,30 +32,20 @@ from common.venues.ports import (
     FundingPayment,
     OrderIntent,
     OrderReport,
-    OrderState,
     PositionMode,
     TopOfBook,
     VenuePosition,
 )
 from support.virtual_process import Journey, Life, Reply, ask
-from venue_sim.account import Order, OrderStatus
+from support.virtual_venue_server import VenueServer, report
 from venue_sim.faults import WIRE, EndpointClass, FaultKind, FaultSpec, Target
-from venue_sim.matching import Side as VenueSide
 from venue_sim.refusals import Reason, Refusal
-from venue_sim.venue import OrderRequest, Venue
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 RECEIVE_WINDOW_SECONDS = 5.0
 """How old a signed request may be when it arrives."""
 
 Answer = TypeVar("Answer")
-
-_STATES = {
-    OrderStatus.WORKING: OrderState.WORKING,
-    OrderStatus.FILLED: OrderState.FILLED,
-    OrderStatus.EXPIRED: OrderState.CANCELLED,
-    OrderStatus.CANCELLED: OrderState.CANCELLED,
-}
 
 
 class VenueNetwork(Protocol):
@@ -70,45 +58,6 @@ class VenueNetwork(Protocol):
             OSError: no connection comes about.
         """
         ...
-
-
-@dataclass(eq=False)
-class VenueServer:
-    """The venue itself, and what is only known here: how often each client order id took effect."""
-
-    venue: Venue
-    clock: Clock
-    takes_ids_again: bool = False
-    effects: Counter[str] = field(default_factory=Counter)
-    arrived: list[Callable[["VenueServer", Order, str], None]] = field(default_factory=list)
-    """Told of every order that took effect, with the client order id that it came with."""
-
-    @property
-    def name(self) -> str:
-        return self.venue.name
-
-    def place(self, intent: OrderIntent) -> Order:
-        """Executes an order; a client id that is known is refused, or taken again, as the venue is.
-
-        Raises:
-            Refusal.
-        """
-        client_id = intent.client_order_id
-        if self.takes_ids_again and self.effects[client_id]:
-            client_id = f"{client_id}-{self.effects[client_id]}"
-        request = OrderRequest(
-            symbol=intent.symbol,
-            side=VenueSide(intent.side.value),
-            quantity=intent.quantity,
-            client_id=client_id,
-            reduce_only=intent.reduce_only,
-            received_monotonic_ns=int(self.clock.monotonic() * 1e9),
-        )
-        order = self.venue.place(request)
-        self.effects[intent.client_order_id] += 1
-        for told in self.arrived:
-            told(self, order, intent.client_order_id)
-        return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +79,10 @@ class VirtualVenue:
     _instruments: Mapping[str, Instrument] | None = None
     _outside: Context = field(default_factory=copy_context)
 
-    @property
-    def venue(self) -> str:
-        return self.server.name
+    venue: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.venue = self.server.name
 
     # Public data
 
@@ -142,10 +92,9 @@ class VirtualVenue:
         return self._instruments
 
     async def book(self, symbol: str) -> OrderBook:
-        received_at_seconds = self.clock.monotonic()
         book = await self._read(EndpointClass.BOOK, symbol, lambda: self.server.venue.book(symbol))
         sides = book_side(book.bids), book_side(book.asks)
-        return OrderBook(self.venue, symbol, *sides, received_at_seconds, book.update_id)
+        return OrderBook(self.venue, symbol, *sides, self.clock.monotonic(), book.update_id)
 
     async def tops(self, symbols: Sequence[str]) -> Mapping[str, TopOfBook]:
         venue = self.server.venue
@@ -345,7 +294,7 @@ class VirtualVenue:
         if fault is None:
             reply.give(answer)  # type: ignore[arg-type]  # without a fault the work was done
         elif fault.spec.kind is FaultKind.DELAY:
-            replace_seconds(reply, fault.spec.seconds).give(answer)  # type: ignore[arg-type]
+            replace_seconds(reply, fault.spec.seconds).give(answer)
         elif fault.spec.kind is not FaultKind.TIMEOUT:
             reply.refuse(failure(_Failed(fault.spec, fault.remaining_seconds(now))))
 
@@ -367,14 +316,3 @@ class VirtualVenue:
 def replace_seconds(reply: Reply[Any], seconds: float) -> Reply[Any]:
     """The same reply, that much later."""
     return replace(reply, seconds=reply.seconds + seconds)
-
-
-def report(order: Order, client_order_id: str | None = None) -> OrderReport:
-    """An order as the venue tells of it."""
-    return OrderReport(
-        client_order_id=client_order_id or order.client_id,
-        venue_order_id=order.order_id,
-        state=_STATES[order.status],
-        filled_quantity=order.filled,
-        average_price=order.average if order.filled else None,
-    )

@@ -127,6 +127,25 @@ async def test_what_waits_for_a_slot_is_not_delivered_twice(bus: Bus) -> None:
     assert handled == ["a", "b", "c"]
 
 
+async def test_with_one_slot_the_order_holds_over_a_process_that_dies_with_a_message(bus: Bus) -> None:
+    handled: list[str] = []
+
+    async def dies(told: Envelope) -> None:
+        handled.append(f"dying {told.id}")
+        await asyncio.sleep(60)
+
+    async def lives(told: Envelope) -> None:
+        handled.append(told.id)
+
+    async with consuming(bus, dies, Kept(), concurrency=1):
+        await say(bus, "halt")
+        await until(lambda: bool(handled))
+    async with consuming(bus, lives, Kept(), concurrency=1):
+        await say(bus, "go on")
+        await until(lambda: len(handled) == 3)
+    assert handled == ["dying halt", "halt", "go on"]
+
+
 @pytest.mark.parametrize("busy", [TryLater("the trade is worked on"), asyncpg.CannotConnectNowError("starting up")])
 async def test_what_is_not_the_messages_fault_never_leads_to_quarantine(bus: Bus, busy: Exception) -> None:
     attempts, kept = 0, Kept()

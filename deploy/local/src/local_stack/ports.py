@@ -1,6 +1,7 @@
 """Which port each part listens on, and the proof, before anything starts, that every one of them is free."""
 
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +14,9 @@ LOOPBACK = "127.0.0.1"
 SERVICE_PORTS: Mapping[str, int] = MappingProxyType(
     {"api_gateway": 4002, "signal_ingest": 4011, "executor": 4012, "position_monitor": 4013}
 )
+
+FREE_PORTS = range(10_240, 32_768)
+FREE_PORT_TRIES = 200
 
 _LISTENING = "0A"  # the state column of /proc/net/tcp
 
@@ -54,16 +58,32 @@ def claim(wanted: Mapping[str, int]) -> dict[str, int]:
 
 
 def _bindable(owner: str, port: int, taken: set[int]) -> int:
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError as error:
-                raise PortTaken(_sentence(owner, port, error)) from error
-            found: int = probe.getsockname()[1]
-        if found not in taken:
-            return found
+    if port == 0:
+        return _any_free(owner, taken)
+    error = _refusal(port)
+    if error is not None:
+        raise PortTaken(_sentence(owner, port, error)) from error
+    return port
+
+
+def _any_free(owner: str, taken: set[int]) -> int:
+    """A free port below those that the system gives to outgoing connections, which would take it before we listen."""
+    for _ in range(FREE_PORT_TRIES):
+        port = secrets.choice(FREE_PORTS)
+        if port not in taken and _refusal(port) is None:
+            return port
+    raise PortTaken(f"No free port on {LOOPBACK} for {owner} between {FREE_PORTS.start} and {FREE_PORTS.stop - 1}.")
+
+
+def _refusal(port: int) -> OSError | None:
+    """Why nobody could listen on a port now; None where it is free."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            return error
+    return None
 
 
 def _sentence(owner: str, port: int, error: OSError) -> str:

@@ -64,7 +64,8 @@ class Consumer:
             deliver_policy=DeliverPolicy.ALL,
             ack_wait=ACK_WAIT_SECONDS,
             max_deliver=-1,
-            max_ack_pending=1000,
+            # One slot means that order matters: also over processes, nothing is given out beside an unanswered message.
+            max_ack_pending=1 if concurrency == 1 else 1000,
         )
 
     async def run(self, ensure_streams: Callable[[], Awaitable[None]]) -> None:

@@ -150,7 +150,7 @@ class PostgresBookkeeping:
         """
         flat = book.trade.payload.get("flat", {})
         limits = {leg: Decimal(str(flat.get(leg.value, {}).get("quantity_min", 0))) for leg in Leg}
-        return all(abs(book.position(leg).quantity) < limits[leg] or not book.position(leg).quantity for leg in Leg)
+        return all(abs(book.position(leg).quantity) <= limits[leg] for leg in Leg)
 
     async def booked_fill_ids(self, signal_id: int) -> Sequence[str]:
         return [row["fill_id"] for row in await self._pool.fetch(_BOOKED_FILLS, signal_id)]

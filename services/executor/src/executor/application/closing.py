@@ -49,8 +49,8 @@ class _Remainder:
 
     @property
     def is_flat(self) -> bool:
-        """Nothing tradable is left in the ledger, and the venue agrees."""
-        return self.ledger < self.instrument.quantity_min and self.agrees
+        """The venue agrees with the ledger, dust aside, and nothing is left that could be sent."""
+        return self.agrees and self.to_send == 0
 
     @property
     def agrees(self) -> bool:

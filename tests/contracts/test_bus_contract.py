@@ -1,0 +1,122 @@
+"""The bus: the same cases over NATS JetStream and over the server in memory that the simulation uses."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from common.messages.envelope import Envelope
+from common.messages.subjects import NEWS_STREAM, TRADE_CHANGED
+from common.messaging import consumer
+from common.messaging.bus import Bus
+from common.messaging.errors import TryLater
+from support.memory_jetstream import MemoryJetStream, MemoryNats
+from support.memory_pool import AtOnce
+from support.virtual_process import Life
+
+DEADLINE_SECONDS = 20.0
+
+
+@pytest.fixture(params=["memory", "nats"])
+async def bus(request: pytest.FixtureRequest, nats_url: str) -> AsyncIterator[Bus]:
+    if request.param == "memory":
+        server = MemoryJetStream(asyncio.get_running_loop())
+        yield Bus(cast("Any", MemoryNats(server, Life(), AtOnce())), "test")
+        return
+    connected = await Bus.connect(nats_url, "test")
+    yield connected
+    await connected.close()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "RETRY_DELAY_SECONDS", 0.05)
+
+
+class Reader:
+    """Handles messages as the test says, and remembers all."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.quarantined: list[str] = []
+        self.failing: Callable[[int], BaseException | None] = lambda _: None
+
+    async def handle(self, envelope: Envelope) -> None:
+        self.seen.append(envelope.id)
+        failure = self.failing(self.seen.count(envelope.id))
+        if failure is not None:
+            raise failure
+
+    async def quarantine(self, subject: str, body: bytes, reason: str) -> None:
+        self.quarantined.append(reason)
+
+
+async def tell(bus: Bus, id_: str, body: bytes | None = None) -> None:
+    sent_at = datetime(2025, 10, 10, tzinfo=UTC)
+    envelope = Envelope(id=id_, subject=TRADE_CHANGED, producer="test", sent_at=sent_at, payload={})
+    assert await bus.publish(TRADE_CHANGED, body or envelope.model_dump_json().encode(), id_)
+
+
+async def read(bus: Bus, reader: Reader, until: Callable[[], bool], durable: str = "reader") -> None:
+    """Consumes until it is so."""
+    task = asyncio.create_task(bus.consume(NEWS_STREAM, durable, [TRADE_CHANGED], reader.handle, reader.quarantine))
+    deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
+    while not until() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  any condition of a test
+        await asyncio.sleep(0.01)
+    assert until(), reader.seen
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_message_is_delivered_also_to_who_comes_later(bus: Bus) -> None:
+    await tell(bus, "one")
+    reader = Reader()
+    await read(bus, reader, lambda: reader.seen == ["one"])
+
+
+async def test_an_id_is_stored_once(bus: Bus) -> None:
+    for id_ in ("one", "one", "two"):
+        await tell(bus, id_)
+    reader = Reader()
+    await read(bus, reader, lambda: "two" in reader.seen)
+    assert sorted(reader.seen) == ["one", "two"]
+
+
+async def test_a_message_whose_handler_fails_comes_again_and_then_is_done(bus: Bus) -> None:
+    await tell(bus, "one")
+    reader = Reader()
+    reader.failing = lambda times: ValueError("not yet") if times < 3 else None
+    await read(bus, reader, lambda: len(reader.seen) == 3)
+    assert reader.quarantined == []
+
+
+async def test_a_message_that_keeps_failing_is_quarantined(bus: Bus) -> None:
+    await tell(bus, "one")
+    reader = Reader()
+    reader.failing = lambda _: ValueError("never")
+    await read(bus, reader, lambda: bool(reader.quarantined))
+    assert len(reader.seen) == consumer.FAILURES_MAX
+
+
+async def test_what_is_not_the_messages_fault_never_counts(bus: Bus) -> None:
+    await tell(bus, "one")
+    reader = Reader()
+    reader.failing = lambda times: TryLater("busy") if times <= consumer.FAILURES_MAX + 1 else None
+    await read(bus, reader, lambda: len(reader.seen) == consumer.FAILURES_MAX + 2)
+    assert reader.quarantined == []
+
+
+async def test_what_is_no_envelope_is_quarantined_at_once(bus: Bus) -> None:
+    await tell(bus, "one", b"not json")
+    reader = Reader()
+    await read(bus, reader, lambda: bool(reader.quarantined))
+    assert reader.seen == []
+
+
+async def test_two_durables_each_get_everything(bus: Bus) -> None:
+    await tell(bus, "one")
+    for durable in ("first", "second"):
+        reader = Reader()
+        await read(bus, reader, lambda reader=reader: reader.seen == ["one"], durable)  # type: ignore[misc]

@@ -1,0 +1,310 @@
+"""What must hold in every run, checked against the venues' own ledgers: at every step where that is cheap, and at rest.
+
+The names (a) to (h) are those of the issue. A check that fails raises `Violation` with its figures.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.domain.identifiers import order_key_of
+from common.persistence.tables import ACTIVE_STATES
+from simulation.world import World
+from support.memory_postgres import Table
+from support.virtual_venue_server import VenueServer
+from venue_sim.account import Fill, FundingPayment, Order
+from venue_sim.matching import Side
+
+ONE_LEG_SECONDS_MAX = 40.0
+"""A lease that has to run out, the longest question after an unknown order, a cancel, a few unwinds."""
+
+STATE_SECONDS_MAX = 6.0
+"""From the moment in which a state is left to the arrival of the last order that it allowed."""
+
+ENTRY_SLIP = Decimal("0.05")
+"""How far a fill may be from its plan, as a share of one entry."""
+
+
+_FUNDING = "live_trade_funding"
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+    def __init__(self, name: str, figures: str) -> None:
+        super().__init__(f"{name}: {figures}")
+        self.name = name
+
+
+@dataclass(eq=False)
+class Held:
+    """What the venues themselves say that one trade (order key) did, from its fills."""
+
+    symbol: str
+    net: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    """Signed quantity by venue."""
+    opened: dict[tuple[str, int], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    """Quantity open by (venue, entry); an order that closes the whole trade is not counted against entries."""
+    cost: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    """Notional of what opened, less that of what was unwound, by venue."""
+    entries: dict[int, None] = field(default_factory=dict)
+    uneven_since: float | None = None
+
+    @property
+    def uneven(self) -> Decimal:
+        """What no other leg matches."""
+        return abs(sum(self.net.values(), Decimal(0)))
+
+
+class Invariants:
+    """Watches one run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.checks: Counter[str] = Counter()
+        self.violation: Violation | None = None
+        self.touched: set[str] = set()
+        """Symbols in which somebody else traded."""
+        self._held: dict[str, Held] = {}
+        self._states: list[tuple[float, str]] = [(0.0, "active")]
+
+    # Told by the world
+
+    def committed(self, written: Mapping[str, Table]) -> None:
+        """After every commit."""
+        now = self._world.loop.time()
+        for row in written.get("trading_state", {}).values():
+            self._states.append((now, row["state"]))
+        if "live_trade_signal" in written:
+            active = Counter(
+                row["symbol"] for row in self._world.rows("live_trade_signal") if row["status"] in ACTIVE_STATES
+            )
+            self._check("c", all(count == 1 for count in active.values()), lambda: f"active trades: {active}")
+
+    def arrived(self, server: VenueServer, order: Order, client_order_id: str) -> None:
+        """After every order that took effect."""
+        times = server.effects[client_order_id]
+        self._check("b", times == 1, lambda: f"{client_order_id} took effect {times} times on {server.name}")
+        key = order_key_of(client_order_id)
+        self._check("b", key is not None, lambda: f"{client_order_id} is no id of ours")
+        assert key is not None
+        held = self._held.setdefault(key, Held(order.symbol))
+        if not order.reduce_only:
+            held.entries[int(client_order_id[20:22], 16)] = None
+            self._limits(server, order, key, held)
+            self._check("h", self._may_open(), lambda: f"{client_order_id} opened while {self._states[-1]}")
+
+    def unexpected(self, where: str, error: BaseException) -> None:
+        """A process or a handler failed with what nothing passing explains."""
+        self._check("unexpected", False, lambda: f"{where}: {error!r}")
+
+    # Step by step
+
+    def look(self) -> None:
+        """Reads the venues' ledgers: once a second, and at rest."""
+        self._read_fills()
+        for key, held in self._held.items():
+            self._look_at(key, held)
+
+    def _look_at(self, key: str, held: Held) -> None:
+        now, step = self._world.loop.time(), self._world.plan.steps[held.symbol]
+        if held.uneven <= step or held.symbol in self.touched:
+            held.uneven_since = None
+            return
+        held.uneven_since = now if held.uneven_since is None else held.uneven_since
+        lasted = now - max(held.uneven_since, self._world.troubled_until)
+        figures = f"{key} uneven for {lasted:.1f} s: {dict(held.net)}"
+        self._check("e", lasted <= self._one_leg_seconds_max, figures)
+
+    @property
+    def _one_leg_seconds_max(self) -> float:
+        """A failed leg of a close waits for the cooldown, which is market time."""
+        return ONE_LEG_SECONDS_MAX + self._world.settings.live_trading_close_retry_cooldown_sec / self._world.plan.speed
+
+    def _read_fills(self) -> None:
+        for held in self._held.values():
+            held.net.clear()
+            held.opened.clear()
+            held.cost.clear()
+        for name, server in self._world.venues.items():
+            server.venue.settle()
+            for fill in server.venue.account.fills:
+                self._add(name, fill)
+
+    def _add(self, venue: str, fill: Fill) -> None:
+        key = order_key_of(fill.client_id.split("-")[0])
+        if key is None or key not in self._held:
+            self.touched.add(fill.symbol)
+            return
+        held = self._held[key]
+        sign = 1 if fill.side is Side.BUY else -1
+        held.net[venue] += sign * fill.quantity
+        entry, purpose = int(fill.client_id[20:22], 16), fill.client_id[23]
+        if purpose == "0":
+            held.opened[venue, entry] += fill.quantity
+            held.cost[venue] += fill.quantity * fill.price
+        elif purpose == "1":
+            held.opened[venue, entry] -= fill.quantity
+            held.cost[venue] -= fill.quantity * fill.price
+
+    def _limits(self, server: VenueServer, order: Order, key: str, held: Held) -> None:
+        settings = self._world.settings
+        self._read_fills()
+        open_entries = {
+            entry
+            for entry in held.entries
+            if any(quantity > 0 for (_, number), quantity in held.opened.items() if number == entry)
+        }
+        maximum = settings.live_trading_scale_in_max_entries if settings.live_trading_scale_in_enabled else 1
+        self._check("d", len(open_entries) <= maximum, lambda: f"{key} has entries {sorted(open_entries)} of {maximum}")
+        rules = settings.scale_in_rules
+        slip = settings.live_trading_per_leg_usdt * ENTRY_SLIP * len(open_entries)
+        cap = rules.notional_cap_usdt + rules.notional_slack_usdt + slip
+        cost = held.cost[server.name]
+        self._check("d", cost <= cap, lambda: f"{key} holds {cost} USDT on {server.name}, allowed are {cap}")
+        others = {
+            other: dict(trade.net)
+            for other, trade in self._held.items()
+            if other != key and trade.symbol == order.symbol and self._is_held(trade)
+        }
+        if order.symbol not in self.touched:
+            self._check("c", not others, lambda: f"{key} opens {order.symbol} while there is {others}")
+
+    def _is_held(self, trade: Held) -> bool:
+        step = self._world.plan.steps[trade.symbol]
+        return any(abs(quantity) > step for quantity in trade.net.values())
+
+    def _may_open(self) -> bool:
+        """Whether trading was active at some moment within the time that an order may be under way."""
+        now = self._world.loop.time()
+        if self._states[-1][1] == "active":
+            return True
+        left_at = self._states[-1][0]
+        return now - left_at <= STATE_SECONDS_MAX
+
+    def _check(self, name: str, holds: bool, figures: str | Callable[[], str]) -> None:
+        self.checks[name] += 1
+        if not holds and self.violation is None:
+            self.violation = Violation(name, figures if isinstance(figures, str) else figures())
+            self._world.trace(f"VIOLATION {self.violation}")
+
+    # At rest
+
+    def unrest(self) -> list[str]:
+        """What is still going on; empty at rest."""
+        world, found = self._world, []
+        for row in world.rows("live_trade_signal"):
+            if row["status"] in ("new", "opening", "closing"):
+                found.append(f"signal {row['id']} is {row['status']}")
+            if row["status"] == "closed" and row["finalised_at"] is None:
+                found.append(f"signal {row['id']} is not finalised")
+        found += [
+            f"order {row['client_order_id']} is {row['status']}, booked {row['booked_quantity']}"
+            for row in world.rows("live_trade_order")
+            if row["status"] in ("intent", "working", "unknown") or row["booked_quantity"] != row["filled_quantity"]
+        ]
+        found += [f"entry {row['id']} is opening" for row in world.rows("live_trade_entry", status="opening")]
+        waiting = len(world.rows("outbox", published_at=None))
+        if waiting or world.bus.backlog():
+            found.append(f"{waiting} messages in the outbox, {world.bus.backlog()} on the bus")
+        return found
+
+    def at_rest(self, is_rest: bool, why_not: list[str]) -> None:
+        """Everything that must hold when nothing is going on any more."""
+        self._check("rest", is_rest, lambda: "; ".join(why_not[:6]))
+        self.look()
+        self._positions_equal_the_ledger()
+        self._closed_trades_are_flat()
+        self._every_fill_is_booked()
+        self._every_event_has_a_verdict()
+
+    def _positions_equal_the_ledger(self) -> None:
+        """(a), where somebody else traded too: less what they did."""
+        ours: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        externals = {row["client_order_id"] for row in self._world.rows("live_trade_order", purpose="external")}
+        for row in self._world.rows("live_trade_order"):
+            sign = 1 if row["side"] == "buy" else -1
+            ours[row["venue"], row["symbol"]] += sign * row["filled_quantity"]
+        for name, server in self._world.venues.items():
+            foreign: dict[str, Decimal] = defaultdict(Decimal)
+            for fill in server.venue.account.fills:
+                booked = f"external-{name}-{fill.symbol}-{fill.fill_id}" in externals
+                if order_key_of(fill.client_id.split("-")[0]) is None and not booked:
+                    foreign[fill.symbol] += fill.quantity * fill.side.sign
+            for symbol in self._world.plan.symbols:
+                held = server.venue.account.position(symbol).quantity
+                ledger = ours[name, symbol] + foreign[symbol]
+                self._check("a", held == ledger, f"{name} holds {held} {symbol}, ledger {ledger}")
+
+    def _closed_trades_are_flat(self) -> None:
+        for row in self._world.rows("live_trade_signal"):
+            if row["status"] in ("closed", "failed") and row["order_key"] in self._held:
+                held = self._held[row["order_key"]]
+                step = self._world.plan.steps[held.symbol]
+                flat = all(abs(quantity) <= step for quantity in held.net.values()) or held.symbol in self.touched
+                self._check("a", flat, f"trade {row['id']} is {row['status']} and holds {dict(held.net)}")
+
+    def _every_fill_is_booked(self) -> None:
+        """(f): the same fills with the same figures on both sides, and the sums that follow from them."""
+        booked = {
+            (row["venue"], row["symbol"], row["fill_id"]): (row["price"], row["quantity"], row["fee_usdt"])
+            for row in self._world.rows("live_trade_fill")
+        }
+        truth: dict[Any, Any] = {}
+        wanted = []
+        for name, server in self._world.venues.items():
+            for fill in server.venue.account.fills:
+                where = (name, fill.symbol, fill.fill_id)
+                truth[where] = (fill.price, fill.quantity, fill.fee)
+                if order_key_of(fill.client_id.split("-")[0]) is not None:
+                    wanted.append(where)
+        missing = [where for where in wanted if truth[where] != booked.get(where)]
+        invented = [where for where in booked if truth.get(where) != booked[where]]
+        self._check("f", not missing and not invented, lambda: f"missing {missing[:4]}, invented {invented[:4]}")
+        for row in self._world.rows("live_trade_signal"):
+            if row["net_pnl_usdt"] is not None:
+                self._pnl_agrees(row, self._cash_of(row, truth))
+
+    def _cash_of(self, row: dict[str, Any], truth: Mapping[Any, Any]) -> Decimal:
+        """What the fills of a trade brought, fees paid, in the venues' own figures."""
+        cash = Decimal(0)
+        for fill in self._world.rows("live_trade_fill", signal_id=row["id"]):
+            price, quantity, fee = truth[fill["venue"], fill["symbol"], fill["fill_id"]]
+            cash += (1 if fill["side"] == "sell" else -1) * price * quantity - fee
+        return cash
+
+    def _pnl_agrees(self, row: dict[str, Any], cash: Decimal) -> None:
+        """The sums follow from the venues' own figures; which payments on dust belong to a trade is nobody's matter."""
+        truth = {
+            (name, payment.payment_id): payment
+            for name, server in self._world.venues.items()
+            for payment in server.venue.account.payments
+        }
+        booked = {(paid["venue"], paid["payment_id"]): paid["amount_usdt"] for paid in self._world.rows(_FUNDING)}
+        invented = [where for where, amount in booked.items() if where not in truth or truth[where].amount != amount]
+        missing = [where for where, payment in truth.items() if self._is_of(payment, row) and where not in booked]
+        self._check("f", not missing and not invented, f"funding missing {missing[:4]}, invented {invented[:4]}")
+        wanted = cash + row["funding_usdt"]
+        self._check(
+            "f", row["net_pnl_usdt"] == wanted, f"net P&L of trade {row['id']}: {row['net_pnl_usdt']}, {wanted}"
+        )
+
+    def _is_of(self, payment: FundingPayment, row: dict[str, Any]) -> bool:
+        """A payment on more than dust, while this trade was the one on its symbol and nobody else was."""
+        fills = [fill["traded_at"] for fill in self._world.rows("live_trade_fill", signal_id=row["id"])]
+        if not fills or payment.symbol != row["symbol"] or payment.symbol in self.touched:
+            return False
+        is_large = abs(payment.position) > 2 * self._world.plan.steps[payment.symbol]
+        return is_large and min(fills) < payment.time <= max(fills)
+
+    def _every_event_has_a_verdict(self) -> None:
+        signals = {row["event_id"]: row["status"] for row in self._world.rows("live_trade_signal")}
+        limit: datetime = self._world.clock.now() - timedelta(seconds=30 * self._world.plan.speed)
+        for row in self._world.rows("watch_signal_event"):
+            if row["opened_at"] is not None and row["opened_at"] < limit:
+                verdict = signals.get(row["id"], "none")
+                figures = f"event {row['id']} of {row['symbol']} is {row['status']}, its signal {verdict}"
+                self._check("g", verdict not in ("none", "new"), figures)

@@ -1,0 +1,51 @@
+"""A short campaign, the same run twice, and the planted bugs: the long campaign is `make simulate`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulation.campaign import Summary, run_all
+from simulation.plan import plan
+from simulation.planted import PLANTED, plant
+from simulation.run import run
+
+SEEDS = range(1, 41)
+BUSY_SEED = 6
+
+
+@pytest.mark.timeout(300)
+def test_no_invariant_fails_in_a_short_campaign() -> None:
+    summary = Summary()
+    for outcome in run_all(SEEDS):
+        summary.add(outcome)
+    assert [f"seed {failed.seed}: {failed.violation}" for failed in summary.failed] == []
+    assert summary.counts["trades"] > len(SEEDS)
+    assert summary.counts["unwinds"] > 0
+    assert all(summary.checks[name] > 0 for name in "abcdefgh")
+
+
+def test_the_same_seed_is_the_same_run_in_another_process_with_other_hashes() -> None:
+    here = run(BUSY_SEED).digest
+    script = f"from simulation.run import run; print(run({BUSY_SEED}).digest)"
+    tests = Path(__file__).resolve().parents[1]
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(tests)}
+        command = [sys.executable, "-c", script]
+        there = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        assert there.stdout.strip() == here
+
+
+def test_another_seed_is_another_run() -> None:
+    assert plan(1) != plan(2)
+    assert run(1).digest != run(2).digest
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found_by_its_seed(name: str) -> None:
+    seed = PLANTED[name].seed
+    assert run(seed).violation is None
+    with plant(name):
+        assert run(seed).violation is not None
