@@ -27,7 +27,7 @@ def configure_logging(service: str, level: str, clock: Clock) -> None:
         processors=[*processors, structlog.processors.JSONRenderer(default=str)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a cached logger keeps writing where an earlier configuration said
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=processors,
