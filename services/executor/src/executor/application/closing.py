@@ -178,11 +178,10 @@ class Closing:
         venue, symbol = book.trade.venue(leg), book.trade.symbol
         instrument = await self._venues[venue].instrument(symbol)
         try:
-            positions = await self._venues[venue].account.positions([symbol])
+            signed = await self._venues[venue].held(symbol)
         except VenueError as error:
             log.warning("close.position_unknown", signal_id=book.trade.id, venue=venue, error=str(error))
             return _Remainder(leg, instrument, book.position(leg).quantity, None)
-        signed = positions[symbol].quantity if symbol in positions else Decimal(0)
         signed -= self._reconciler.foreign(venue, symbol)
         held = max(Decimal(0), signed if leg is Leg.LONG else -signed)
         return _Remainder(leg, instrument, book.position(leg).quantity, held)

@@ -49,6 +49,11 @@ class TradingVenue:
             raise VenueRefused(self.market.venue, f"{symbol} is not listed")
         return found
 
+    async def held(self, symbol: str) -> Decimal:
+        """The signed position of a symbol in base units, whoever opened it; raises as reading does."""
+        positions = await self.account.positions([symbol])
+        return positions[symbol].quantity if symbol in positions else Decimal(0)
+
 
 Venues = Mapping[str, TradingVenue]
 

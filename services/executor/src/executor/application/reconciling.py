@@ -108,8 +108,7 @@ class Reconciler:
     async def _drift(self, book: TradeBook, leg: Leg) -> LegDrift | None:
         trade, venue = book.trade, book.trade.venue(leg)
         instrument = await self._venues[venue].instrument(trade.symbol)
-        positions = await self._venues[venue].account.positions([trade.symbol])
-        signed = positions[trade.symbol].quantity if trade.symbol in positions else Decimal(0)
+        signed = await self._venues[venue].held(trade.symbol)
         found = leg_drift(book, leg, signed - self.foreign(venue, trade.symbol), instrument.quantity_step / 2)
         if found is None:
             self._seen.pop((trade.id, leg), None)
