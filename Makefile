@@ -57,9 +57,11 @@ chaos: $(STAMP)  ## end every process at every point, and check the books; ONLY=
 	@cd tests && ../$(BIN)/python -m chaos '$(ONLY)'
 
 # Needs uv (https://docs.astral.sh/uv); the lock has hashes of every platform's files and no index address.
-lock:  ## renew requirements.lock from requirements.in
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --output-file requirements.lock requirements.in
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock:  ## renew requirements.lock and requirements-services.lock from requirements*.in
+	@$(COMPILE) --output-file requirements.lock requirements.in
+	@$(COMPILE) --constraint requirements.lock --output-file requirements-services.lock requirements-services.in
 
 clean:  ## remove .venv, runs and caches
 	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
