@@ -12,6 +12,7 @@ from common.domain.identifiers import Leg, Purpose
 from common.messages.contracts import CloseRequested
 from common.persistence.database import Pool, connect_pool
 from common.venues.ports import Fill, FundingPayment
+from executor.adapters import trade_ledger
 from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
 from executor.domain.order_machine import OrderStatus
 from executor.domain.pair import entry_fill
@@ -29,15 +30,6 @@ QUANTITY = Decimal("5.2")
 REFUSED = Refusal("active_trade_exists", True, {"symbol": "SOL"})
 
 
-class LeaseClock(DeskClock):
-    """Real time that a test moves."""
-
-    ahead_seconds = 0.0
-
-    def unix_seconds(self) -> float:
-        return 1_000_000.0 + self.ahead_seconds
-
-
 @pytest.fixture(params=["memory", "postgres"])
 async def pools(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Any]:
     if request.param == "memory":
@@ -53,7 +45,7 @@ async def pools(request: pytest.FixtureRequest, database: Database) -> AsyncIter
 @pytest.fixture
 def desks(pools: list[Pool]) -> list[ExecutorDesk]:
     """Two executors on one database."""
-    clock = LeaseClock()
+    clock = DeskClock()
     return [ExecutorDesk(pool, clock, {}, owner=f"desk-{number}") for number, pool in enumerate(pools)]
 
 
@@ -146,19 +138,38 @@ async def test_outcomes_follow_the_order_machine_and_fills_never_shrink(desks: l
     assert (kept.status, kept.filled_quantity, kept.venue_order_id) == (OrderStatus.FILLED, QUANTITY, "v-1")
 
 
-async def test_a_lease_is_one_workers_until_its_time_is_past(desks: list[ExecutorDesk]) -> None:
+async def test_a_lease_is_one_workers_until_its_time_is_past(
+    desks: list[ExecutorDesk], monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = await recorded(desks[0])
     first, second = (desk.trades for desk in desks)
+    monkeypatch.setattr(trade_ledger, "LEASE_SECONDS", -1.0)
     assert await first.take_lease(book.trade.id)
     assert not await first.take_lease(book.trade.id)
+    monkeypatch.setattr(trade_ledger, "LEASE_SECONDS", 60.0)
+    await first.renew_leases()
     assert not await second.take_lease(book.trade.id)
-    clock = cast("LeaseClock", desks[0].clock)
-    clock.ahead_seconds = 16
+    monkeypatch.setattr(trade_ledger, "LEASE_SECONDS", -1.0)
+    await second.renew_leases()
+    assert not await second.take_lease(book.trade.id)
+    await first.renew_leases()
+    monkeypatch.setattr(trade_ledger, "LEASE_SECONDS", 60.0)
     assert await second.take_lease(book.trade.id)
     await first.release_lease(book.trade.id)
     assert not await first.take_lease(book.trade.id)
     await second.release_lease(book.trade.id)
     assert await first.take_lease(book.trade.id)
+
+
+async def test_the_age_of_an_order_is_told_from_the_writing_of_its_intent(desks: list[ExecutorDesk]) -> None:
+    book = await desks[0].trades.begin_entry(await recorded(desks[0]), plan(), 10)
+    deadline = asyncio.get_running_loop().time() + 5
+    ages: list[float] = [0.0]
+    while ages[-1] < 0.02 and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.005)
+        ages.append((await desks[1].trades.book(book.trade.id)).orders[0].age_seconds)
+    assert ages == sorted(ages)
+    assert 0.02 <= ages[-1] < 5
 
 
 async def test_new_orders_are_refused_to_an_old_reader_and_to_who_lost_the_lease(desks: list[ExecutorDesk]) -> None:
@@ -229,7 +240,7 @@ async def test_an_older_reading_of_a_position_does_not_replace_a_newer_one(desks
 
 
 async def test_the_use_cases_tell_the_same_story(pools: list[Pool]) -> None:
-    clock = LeaseClock()
+    clock = DeskClock()
     venues = {name: FakeVenue(name, clock.hand) for name in ("binance", "bybit")}
     desk = ExecutorDesk(pools[0], clock, venues)
     await desk.opener.handle_event(event(prediction=None))

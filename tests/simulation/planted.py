@@ -105,8 +105,10 @@ def _forget_the_lease() -> Patches:
         assert row is not None
         return statements._touch(transaction, id_, row["version"], now, row["lease_owner"] or owner)
 
-    def take(transaction: Transaction, id_: int, owner: str, until: float, now: float) -> list[Row]:
-        return leases._take_lease(transaction, id_, owner, until, now + 3600)
+    def take(transaction: Transaction, id_: int, owner: str, seconds: float) -> list[Row]:
+        row = transaction.locked("live_trade_signal", id_)
+        assert row is not None
+        return leases._take_lease(transaction, id_, row["lease_owner"] or owner, seconds)
 
     stack = ExitStack()
     stack.enter_context(patch.dict(statements.TRADE_STATEMENTS, {trade_ledger._TOUCH: touch}))

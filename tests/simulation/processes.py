@@ -22,6 +22,7 @@ from executor.adapters.trade_ledger import PostgresTradeLedger
 from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
 from executor.application.guarded_desk import GuardedDesk
 from executor.application.ports import TradingVenue
+from executor.application.recovery import LEASE_RENEWAL_SECONDS
 from executor.application.use_cases import Ports, use_cases
 from executor.bootstrap import CONSUMERS
 from executor.domain.rails import Rails
@@ -54,7 +55,7 @@ from support.virtual_process import Life
 from support.virtual_time import VirtualClock
 from support.virtual_venue import VirtualVenue
 
-EXECUTOR_RECOVERY_SECONDS = 2.0
+EXECUTOR_RECOVERY_SECONDS = 0.5
 EXECUTOR_BOOKKEEPING_SECONDS = 1.0
 EXECUTOR_RAILS_SECONDS = 5.0
 EXECUTOR_RECONCILIATION_SECONDS = 5.0
@@ -145,6 +146,7 @@ async def executor(around: Surroundings) -> None:
         [
             outbox.run(),
             every_real(OUTBOX_SECONDS, outbox.sweep, "outbox"),
+            every_real(LEASE_RENEWAL_SECONDS, does.recovery.renew_leases, "lease renewal"),
             every_real(EXECUTOR_RECOVERY_SECONDS, does.recovery.sweep, "recovery"),
             every_real(EXECUTOR_BOOKKEEPING_SECONDS, does.bookkeeper.sweep, "bookkeeping"),
             every_real(EXECUTOR_RAILS_SECONDS, does.guardian.sweep, "rails"),

@@ -216,6 +216,10 @@ class MemoryPostgres:
         else:
             done(answer)
 
+    def now_seconds(self) -> float:
+        """What `clock_timestamp()` says, in seconds since some moment."""
+        return self._loop.time()
+
     def commit(self, transaction: Transaction) -> None:
         """Makes everything that the transaction wrote visible at once."""
         if transaction.is_over:

@@ -1,5 +1,7 @@
 """Who works on which trade, and what is left to do: more statements of `executor.adapters.trade_ledger`."""
 
+from collections.abc import Sequence
+
 from executor.adapters import trade_ledger as sql
 from support.memory_postgres import Row, Statement, Transaction
 from support.memory_rows import one
@@ -17,16 +19,26 @@ def _operator_closes(transaction: Transaction) -> list[Row]:
     return found
 
 
-def _take_lease(transaction: Transaction, id_: int, owner: str, until: float, now_seconds: float) -> list[Row]:
+def _take_lease(transaction: Transaction, id_: int, owner: str, seconds: float) -> list[Row]:
     row = transaction.locked("live_trade_signal", id_)
     if row is None:
         return []
+    now_seconds = transaction.server.now_seconds()
     if row["lease_owner"] not in (None, owner) and not row["lease_until_seconds"] < now_seconds:
         return []
     return one(
-        transaction.update("live_trade_signal", row, lease_owner=owner, lease_until_seconds=until),
+        transaction.update("live_trade_signal", row, lease_owner=owner, lease_until_seconds=now_seconds + seconds),
         "id",
     )
+
+
+def _renew_leases(transaction: Transaction, ids: Sequence[int], owner: str, seconds: float) -> list[Row]:
+    until = transaction.server.now_seconds() + seconds
+    for id_ in ids:
+        row = transaction.locked("live_trade_signal", id_)
+        if row is not None and row["lease_owner"] == owner:
+            transaction.update("live_trade_signal", row, lease_until_seconds=until)
+    return []
 
 
 def _release_lease(transaction: Transaction, id_: int, owner: str) -> list[Row]:
@@ -48,6 +60,7 @@ def _unfinished(transaction: Transaction) -> list[Row]:
 LEASE_STATEMENTS: dict[str, Statement] = {
     sql._OPERATOR_CLOSES: _operator_closes,
     sql._TAKE_LEASE: _take_lease,
+    sql._RENEW_LEASES: _renew_leases,
     sql._RELEASE_LEASE: _release_lease,
     sql._UNFINISHED: _unfinished,
 }

@@ -161,7 +161,11 @@ def _entries(transaction: Transaction, signal_id: int) -> list[Row]:
 
 
 def _orders(transaction: Transaction, signal_id: int) -> list[Row]:
-    return [picked(row, ORDER_COLUMNS) for row in transaction.having("live_trade_order", signal_id=signal_id)]
+    now_seconds = transaction.server.now_seconds()
+    return [
+        {**picked(row, ORDER_COLUMNS), "age_seconds": now_seconds - row["written_seconds"]}
+        for row in transaction.having("live_trade_order", signal_id=signal_id)
+    ]
 
 
 def trading_state(transaction: Transaction) -> list[Row]:

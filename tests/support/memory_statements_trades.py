@@ -53,7 +53,7 @@ def _to_opening(
     take_profit_pnl: float,
     now: datetime,
     owner: str,
-    lease_until_seconds: float,
+    lease_seconds: float,
 ) -> list[Row]:
     row = guarded(transaction, id_, version, sources)
     if row is None:
@@ -73,7 +73,7 @@ def _to_opening(
         take_profit_pnl=take_profit_pnl,
         updated_at=now,
         lease_owner=owner,
-        lease_until_seconds=lease_until_seconds,
+        lease_until_seconds=transaction.server.now_seconds() + lease_seconds,
         version=version + 1,
     )
     return one(begun, *TRADE_COLUMNS)
@@ -121,6 +121,7 @@ def _insert_orders(transaction: Transaction, signal_id: int, now: datetime, *lis
             version=1,
             signal_id=signal_id,
             intended_at=now,
+            written_seconds=transaction.server.now_seconds(),
             status="intent",
             venue_order_id=None,
             filled_quantity=Decimal(0),
@@ -196,6 +197,7 @@ def _insert_external(
         "average_price": price,
         "error": None,
         "intended_at": now,
+        "written_seconds": transaction.server.now_seconds(),
         "resolved_at": now,
         "booked_quantity": Decimal(0),
     }

@@ -17,6 +17,7 @@ from common.domain.identifiers import Side
 from common.domain.instruments import Instrument
 from common.domain.order_book import OrderBook, book_side
 from common.runtime.clock import Clock
+from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS
 from common.venues.errors import (
     OrderNotSent,
     OrderOutcomeUnknown,
@@ -42,8 +43,6 @@ from venue_sim.faults import WIRE, EndpointClass, FaultKind, FaultSpec, Target
 from venue_sim.refusals import Reason, Refusal
 
 REQUEST_TIMEOUT_SECONDS = 5.0
-RECEIVE_WINDOW_SECONDS = 5.0
-"""How old a signed request may be when it arrives."""
 
 Answer = TypeVar("Answer")
 
@@ -202,11 +201,11 @@ class VirtualVenue:
     # Orders
 
     async def send(self, intent: OrderIntent) -> OrderReport:
-        signed_at = self.clock.monotonic()
+        signed_at = self.clock.unix_seconds() if intent.signed_at_seconds is None else intent.signed_at_seconds
         target = Target(EndpointClass.ORDER_CREATE, intent.symbol, reduce_only=intent.reduce_only)
 
         def place() -> OrderReport:
-            if self.clock.monotonic() - signed_at > RECEIVE_WINDOW_SECONDS:
+            if self.clock.unix_seconds() - signed_at > ORDER_RECEIVE_WINDOW_MS / 1000:
                 raise OrderRejected(self.venue, "the request is too old", "recv_window")
             try:
                 return report(self.server.place(intent), intent.client_order_id)

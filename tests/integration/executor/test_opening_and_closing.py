@@ -174,7 +174,7 @@ async def test_an_unknown_outcome_that_took_effect_is_found_and_never_sent_again
 async def test_an_unknown_outcome_that_did_not_is_given_up_only_after_its_time_and_unwound(
     desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orders, "SENT_IS_REFUSED_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(orders, "GIVE_UP_AFTER_SECONDS", 0.2)
     desk.venues["binance"].fail_next_send(OrderOutcomeUnknown("binance", "timeout"), after_acceptance=False)
     await desk.opener.handle_event(event())
     assert (await desk.signal(event()))["status"] == "failed"

@@ -29,6 +29,7 @@ from executor.adapters.trade_ledger import PostgresTradeLedger
 from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
 from executor.application.guarded_desk import GuardedDesk
 from executor.application.ports import TradingStates, TradingVenue, Venues
+from executor.application.recovery import LEASE_RENEWAL_SECONDS
 from executor.application.use_cases import Ports, UseCases, use_cases
 from executor.domain.scale_in_payload import ScaleInSettings
 from executor.entrypoints.messages import MessageRouter
@@ -160,6 +161,7 @@ async def _run(
             outbox.run(),
             every_real(1.0, outbox.sweep, "outbox"),
             every_real(FORGET_EVERY_SECONDS, outbox.forget_published, "outbox_retention"),
+            every_real(LEASE_RENEWAL_SECONDS, does.recovery.renew_leases, "lease renewal"),
             every_real(settings.executor_recovery_sec, does.recovery.sweep, "recovery"),
             every_real(settings.executor_bookkeeping_sec, does.bookkeeper.sweep, "bookkeeping"),
             every_real(settings.executor_rails_sec, does.guardian.sweep, "rails"),

@@ -14,12 +14,12 @@ class ExecutorSettings(ServiceSettings):
     """Adds the executor's port and the pace of its level-triggered work, in real seconds."""
 
     http_port: int = Field(4012, ge=1, le=65535)
-    executor_recovery_sec: float = Field(2.0, gt=0, le=60)
+    executor_recovery_sec: float = Field(0.5, gt=0, le=60)
     executor_bookkeeping_sec: float = Field(1.0, gt=0, le=60)
     executor_rails_sec: float = Field(5.0, gt=0, le=600)
     executor_daily_loss_limit_usdt: Decimal = Field(Decimal(0), ge=0)
     executor_unwinds_per_hour_max: int = Field(3, ge=0)
-    executor_clock_offset_max_sec: float = Field(2.0, ge=0, le=3600)
+    executor_clock_offset_max_sec: float = Field(0.5, ge=0, le=3600)
     executor_unwind_loss_budget_usdt: Decimal = Field(Decimal(5), gt=0)
     executor_reconciliation_sec: float = Field(5.0, gt=0, le=600)
 

@@ -255,6 +255,10 @@ class LiveTradeOrder(SQLModel, table=True):
     average_price: Decimal | None = _money(nullable=True)
     error: str | None = _text(nullable=True)
     intended_at: datetime = _time()
+    written_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+        description="real time by the database's own clock",
+    )
     resolved_at: datetime | None = _time(nullable=True)
     booked_quantity: Decimal = Field(sa_column=Column(Numeric, nullable=False, server_default=text("0")))
 

@@ -19,6 +19,9 @@ ORDER_COLUMNS = """
 id, version, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only, quantity,
 reference_price, status, venue_order_id, filled_quantity, average_price, booked_quantity, intended_at
 """
+AGED_ORDER_COLUMNS = f"{ORDER_COLUMNS}, extract(epoch FROM clock_timestamp() - written_at)::float8 AS age_seconds"
+"""By the database's clock at both ends, so that it means the same to every process."""
+
 ENTRY_COLUMNS = """
 id, entry, status, event_id, planned_quantity, quantity, notional_usdt, entry_spread_metric, entry_spread_pct,
 pnl_hat, win_prob, snapshot, filled_at
@@ -30,7 +33,7 @@ last_observed_at, factors, pnl_hat, win_prob, horizon_min, prediction_source
 
 _TRADE = f"SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal WHERE id = $1"  # noqa: S608  column names of ours
 _ENTRIES = f"SELECT {ENTRY_COLUMNS} FROM watchlist.live_trade_entry WHERE signal_id = $1 ORDER BY entry"  # noqa: S608
-_ORDERS = f"SELECT {ORDER_COLUMNS} FROM watchlist.live_trade_order WHERE signal_id = $1 ORDER BY id"  # noqa: S608
+_ORDERS = f"SELECT {AGED_ORDER_COLUMNS} FROM watchlist.live_trade_order WHERE signal_id = $1 ORDER BY id"  # noqa: S608
 
 
 def read_trade(row: asyncpg.Record) -> Trade:

@@ -28,10 +28,14 @@ from executor.domain.refusal import Refusal
 from executor.domain.scale_in_payload import ScaleInSettings, scale_in_payload
 from executor.domain.trade_machine import TradeStatus, sources_of
 
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = 2.0
+"""A lease is renewed while its trade is worked on and dies with its holder. One that ran out under a holder that was
+only slow costs nothing: the version fences whoever was overtaken.
+"""
 ONE_AT_A_TIME = 7_211_001
 """Advisory lock of everybody who is about to begin a first entry: the limit of concurrent trades is exact."""
 
+_NOW_SECONDS = "extract(epoch FROM clock_timestamp())"
 _TRADING_STATE = "SELECT state FROM watchlist.trading_state WHERE id = 1 FOR SHARE"
 _ACTIVE_COUNT = """
 SELECT count(*) FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
@@ -40,7 +44,7 @@ _TO_OPENING = f"""
 UPDATE watchlist.live_trade_signal
 SET status = 'opening', reason = NULL, reason_evidence = NULL, next_attempt_at = NULL, attempts = attempts + 1,
     long_venue = $4, short_venue = $5, pnl_hat = $6, win_prob = $7, take_profit_pnl = $8, updated_at = $9,
-    lease_owner = $10, lease_until_seconds = $11, version = version + 1
+    lease_owner = $10, lease_until_seconds = {_NOW_SECONDS} + $11, version = version + 1
 WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING {TRADE_COLUMNS}
 """  # noqa: S608  column names of ours
 _TOUCH = f"""
@@ -114,10 +118,14 @@ SET status = 'closed', closed_at = $4, payload = payload || $5, updated_at = $4,
 WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
 """
 # A lease is taken when it is free, ours already, or past its time.
-_TAKE_LEASE = """
-UPDATE watchlist.live_trade_signal SET lease_owner = $2, lease_until_seconds = $3
-WHERE id = $1 AND (lease_owner IS NULL OR lease_owner = $2 OR lease_until_seconds < $4) RETURNING id
-"""
+_TAKE_LEASE = f"""
+UPDATE watchlist.live_trade_signal SET lease_owner = $2, lease_until_seconds = {_NOW_SECONDS} + $3
+WHERE id = $1 AND (lease_owner IS NULL OR lease_owner = $2 OR lease_until_seconds < {_NOW_SECONDS}) RETURNING id
+"""  # noqa: S608
+_RENEW_LEASES = f"""
+UPDATE watchlist.live_trade_signal SET lease_until_seconds = {_NOW_SECONDS} + $3
+WHERE id = ANY($1) AND lease_owner = $2
+"""  # noqa: S608
 _RELEASE_LEASE = """
 UPDATE watchlist.live_trade_signal SET lease_owner = NULL, lease_until_seconds = NULL
 WHERE id = $1 AND lease_owner = $2
@@ -202,7 +210,7 @@ class PostgresTradeLedger:
             plan.take_profit_pnl,
             self._clock.now(),
             self._owner,
-            self._clock.unix_seconds() + LEASE_SECONDS,
+            LEASE_SECONDS,
         )
         if row is None:
             raise StaleTradeError
@@ -389,8 +397,7 @@ class PostgresTradeLedger:
             return False
         taken = None
         try:
-            now = self._clock.unix_seconds()
-            taken = await self._pool.fetchval(_TAKE_LEASE, signal_id, self._owner, now + LEASE_SECONDS, now)
+            taken = await self._pool.fetchval(_TAKE_LEASE, signal_id, self._owner, LEASE_SECONDS)
         finally:
             if taken is None:
                 self._working.discard(signal_id)
@@ -399,6 +406,11 @@ class PostgresTradeLedger:
     async def release_lease(self, signal_id: int) -> None:
         self._working.discard(signal_id)
         await self._pool.execute(_RELEASE_LEASE, signal_id, self._owner)
+
+    async def renew_leases(self) -> None:
+        """Keeps what this process works on from being taken over; called every LEASE_RENEWAL_SECONDS."""
+        if self._working:
+            await self._pool.execute(_RENEW_LEASES, sorted(self._working), self._owner, LEASE_SECONDS)
 
     async def unfinished(self) -> Sequence[int]:
         return [row["id"] for row in await self._pool.fetch(_UNFINISHED)]

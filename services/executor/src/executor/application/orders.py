@@ -22,23 +22,23 @@ from executor.domain.trading_state import Authority
 
 log = structlog.get_logger(__name__)
 
-SEND_WITHIN_SECONDS = 3.0
+SEND_WITHIN_SECONDS = 1.0
 """An intent older than this is not sent any more: somebody else may already have resolved it."""
 
-SENT_IS_REFUSED_AFTER_SECONDS = 6.0
-"""A venue refuses a signed request that is older than 5 s: an order that was sent and is not known to the venue after
-this time never takes effect."""
+REFUSED_AFTER_SECONDS = 1.5
+"""Venues refuse an order that arrives later after the moment at which it was allowed (ORDER_RECEIVE_WINDOW_MS)."""
 
-INTENT_IS_DEAD_AFTER_SECONDS = SEND_WITHIN_SECONDS + SENT_IS_REFUSED_AFTER_SECONDS
-"""The same for an intent of which nobody knows whether it was sent, counted from the first time that it was asked
-for.
-"""
+DOUBT_SECONDS = 1.0
+"""How far a venue's clock may be behind ours (a rail watches it), and the time that it takes to show what it took."""
+
+GIVE_UP_AFTER_SECONDS = SEND_WITHIN_SECONDS + REFUSED_AFTER_SECONDS + DOUBT_SECONDS
+"""An order of this age that its venue does not know never takes effect, whoever sent it, or did not."""
 
 RESOLVE_WITHIN_SECONDS = 15.0
 """Then the trade is left to the next sweep: a venue that is away must not hold up what concerns others."""
 
 CANCEL_WORKING_AFTER_SECONDS = 3.0
-ASK_SECONDS_FIRST, ASK_SECONDS_MAX = 0.05, 2.0
+ASK_SECONDS_FIRST, ASK_SECONDS_MAX = 0.05, 0.5
 
 _STATUS = {
     OrderState.WORKING: OrderStatus.WORKING,
@@ -64,7 +64,6 @@ class OrderRunner:
         self._ledger = ledger
         self._standings = standings
         self._clock = clock
-        self._first_asked: dict[str, float] = {}
 
     async def send(
         self, orders: Sequence[Order], committed_at_seconds: float, authority: Authority = Authority.STRATEGY
@@ -118,11 +117,13 @@ class OrderRunner:
 
     async def _ask(self, order: Order) -> None:
         """Asks once. An order that the venue does not know is given up only when it can no longer arrive."""
-        now = self._clock.monotonic()
-        asked_for = now - self._first_asked.setdefault(order.client_order_id, now)
         try:
             report = await self._venues[order.venue].account.order(order.symbol, order.client_order_id)
-            if report is not None and report.state is OrderState.WORKING and asked_for > CANCEL_WORKING_AFTER_SECONDS:
+            if (
+                report is not None
+                and report.state is OrderState.WORKING
+                and order.age_seconds > CANCEL_WORKING_AFTER_SECONDS
+            ):
                 await self._venues[order.venue].desk.cancel(order.symbol, order.client_order_id)
                 report = await self._venues[order.venue].account.order(order.symbol, order.client_order_id)
         except VenueError as error:
@@ -130,18 +131,11 @@ class OrderRunner:
             return
         if report is not None:
             await self._settle(order, outcome_of(report, order.quantity))
-        elif asked_for > _given_up_after(order):
+        elif order.age_seconds > GIVE_UP_AFTER_SECONDS:
             await self._settle(order, Outcome(OrderStatus.NOT_SENT, error="the venue does not know the order"))
 
     async def _settle(self, order: Order, outcome: Outcome) -> None:
-        if outcome.status is not OrderStatus.WORKING:
-            self._first_asked.pop(order.client_order_id, None)
         if (outcome.status, outcome.filled_quantity) == (order.status, order.filled_quantity):
             return
         if not await self._ledger.record_outcome(order, outcome):
             log.error("order.impossible_move", order=order.client_order_id, found=outcome.status, was=order.status)
-
-
-def _given_up_after(order: Order) -> float:
-    """Seconds; an order whose send was seen to end without an answer has no send before it any more."""
-    return INTENT_IS_DEAD_AFTER_SECONDS if order.status is OrderStatus.INTENT else SENT_IS_REFUSED_AFTER_SECONDS

@@ -175,6 +175,10 @@ class TradeLedger(Protocol):
         """Ends a claim or a lease of this process; only whoever got it calls this."""
         ...
 
+    async def renew_leases(self) -> None:
+        """Puts off the end of all leases that this process works under."""
+        ...
+
     async def add_external(self, book: TradeBook, leg: Leg, fills: Sequence[SeenFill], cause: str) -> TradeBook:
         """Books executions of others that reduced the trade's leg, as orders of purpose `external`, by their ids."""
         ...

@@ -16,6 +16,7 @@ from executor.domain.trade_machine import TradeStatus
 
 log = structlog.get_logger(__name__)
 
+LEASE_RENEWAL_SECONDS = 0.5
 SETTLE_PAUSE_SECONDS_FIRST, SETTLE_PAUSE_SECONDS_MAX = 2.0, 60.0
 
 
@@ -43,6 +44,10 @@ class Recovery:
         for request in await self._ledger.operator_closes():
             if request.signal_id not in self._running:
                 self._running[request.signal_id] = asyncio.create_task(self._closing.handle(request))
+
+    async def renew_leases(self) -> None:
+        """Keeps others away from what this process works on; due every LEASE_RENEWAL_SECONDS."""
+        await self._ledger.renew_leases()
 
     async def settle_all(self) -> None:
         """One sweep, waited for to its end: for the start of a process, and for tests."""

@@ -65,6 +65,8 @@ class Order:
     average_price: Decimal | None
     booked_quantity: Decimal
     intended_at: datetime
+    age_seconds: float = field(default=0.0, compare=False)
+    """Real seconds from the writing of the intent to the reading of this."""
 
     @property
     def is_final(self) -> bool:

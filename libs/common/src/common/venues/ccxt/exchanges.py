@@ -17,7 +17,7 @@ from ccxt.base import errors as ccxt_errors
 from common.runtime.clock import Clock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.bans import BanGate
-from common.venues.ccxt.facts import VenueFacts, facts_of
+from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, VenueFacts, facts_of
 
 REQUEST_TIMEOUT_MS = 5000
 
@@ -25,7 +25,9 @@ request_departed: ContextVar[bool] = ContextVar("request_departed", default=Fals
 """Set in the running task when a request is handed to the network; whoever asks resets it before."""
 
 signed_at_ms: ContextVar[int | None] = ContextVar("signed_at_ms", default=None)
-"""The time that the running task's requests are signed with; None for the time of the signing itself."""
+"""The time that the running task's requests are signed with, which makes them orders to be refused when they come late;
+None for the time of the signing itself.
+"""
 
 
 def make_exchange(address: VenueAddress, clock: Clock, *, api_key: str = "", api_secret: str = "", paced: bool) -> Any:
@@ -98,7 +100,13 @@ def _marked(base: Any) -> Callable[..., Any]:
             return int(super().nonce()) if decided is None else decided
 
         def sign(self, *arguments: Any, **named: Any) -> Any:
-            request = super().sign(*arguments, **named)
+            window_ms = self.options["recvWindow"]
+            if signed_at_ms.get() is not None:
+                self.options["recvWindow"] = ORDER_RECEIVE_WINDOW_MS
+            try:
+                request = super().sign(*arguments, **named)
+            finally:
+                self.options["recvWindow"] = window_ms
             # Bybit's broker tag travels as a Referer header, and ccxt has no option to leave it out.
             if request["headers"] is not None:
                 request["headers"].pop("Referer", None)

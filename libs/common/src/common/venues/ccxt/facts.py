@@ -8,7 +8,12 @@ from common.runtime.settings import SettingsError
 from common.venues.addresses import VenueAddress
 
 RECEIVE_WINDOW_MS = 5000
-"""A venue refuses a signed request that is older. How long an order may still take effect follows from it."""
+"""A venue refuses a signed request that is older."""
+
+ORDER_RECEIVE_WINDOW_MS = 1500
+"""The same for orders, counted from the moment at which they were allowed. An order that nobody knows is given up
+only when it can no longer take effect, so this bounds how long a trade may be in doubt.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,6 +319,9 @@ def upgrade() -> None:
         sa.Column("average_price", sa.Numeric(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("intended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "written_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("booked_quantity", sa.Numeric(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
