@@ -6,7 +6,7 @@ without any stream, and its streams are deleted after it.
 
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -49,11 +49,20 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         yield stack
 
 
-@asynccontextmanager
-async def fresh_database(server: LocalStack) -> AsyncIterator[Database]:
+def fresh_database(server: LocalStack) -> AbstractAsyncContextManager[Database]:
     """A migrated database, dropped at the end with whatever is still connected."""
+    return _database(server, "TEMPLATE tandem STRATEGY file_copy")
+
+
+def empty_database(server: LocalStack) -> AbstractAsyncContextManager[Database]:
+    """A database without the schema, dropped at the end with whatever is still connected."""
+    return _database(server, "TEMPLATE template0 STRATEGY file_copy")
+
+
+@asynccontextmanager
+async def _database(server: LocalStack, origin: str) -> AsyncIterator[Database]:
     name = f"test_{next(_names)}"
-    await _execute(server, f"CREATE DATABASE {name} TEMPLATE tandem STRATEGY file_copy")
+    await _execute(server, f"CREATE DATABASE {name} {origin}")
     try:
         yield Database(server.cluster.dsn(name), {service: server.service_dsn(service, name) for service in SERVICES})
     finally:

@@ -267,6 +267,31 @@ class LedgerRows:
             evidence={"threshold": 0.007},
         )
 
+    async def observation(self, *, at: datetime = NOON, **columns: Any) -> int:
+        """One look that triggered."""
+        row = {
+            "type": "B",
+            "symbol": "SOL",
+            "long_venue": "binance",
+            "short_venue": "bybit",
+            "observed_at": at,
+            "spread": 0.01,
+            "triggered": True,
+            "observation": {},
+        }
+        return await self.insert("watch_observation", **row | columns)
+
+    async def message(self, message_id: str, **columns: Any) -> int:
+        """One message of the executor that waits for the bus."""
+        row = {
+            "service": "executor",
+            "message_id": message_id,
+            "subject": "trade.changed",
+            "body": b"{}",
+            "created_at": NOON,
+        }
+        return await self.insert("outbox", **row | columns)
+
     async def set_status(self, signal_id: int, status: str, **columns: Any) -> None:
         """Moves a signal, as the executor would have done."""
         assignments: Sequence[str] = [f"{name} = ${number}" for number, name in enumerate(columns, start=3)]

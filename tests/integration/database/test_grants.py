@@ -1,6 +1,6 @@
 """Every service reads everything and writes its own tables only: tried out as each service's own role."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from common.persistence.database import connect_pool
-from common.persistence.tables import SCHEMA
+from common.persistence.retention import make_months
+from common.persistence.tables import MONTHS_SCHEMA, SCHEMA
 from local_stack.services import SERVICES
 from support.embedded_stack import Database
 from support.ledger_rows import NOON, LedgerRows, Trade
@@ -28,6 +29,14 @@ WRITER = {
 APPEND_ONLY = ("audit", "live_trade_error", "outbox")
 TABLES = (*WRITER, *APPEND_ONLY)
 
+# What its writer may change of a row that is there: everything, unless it is named here.
+CHANGES: dict[str, tuple[str, ...]] = {
+    "watch_observation": (),
+    "live_trade_fill": ("fee_usdt",),
+    "live_trade_funding": (),
+    "live_trade_spread_sample": (),
+}
+
 # What is of no use any more: readings of trades that are over, looks that triggered nothing, messages that went out.
 FORGETS = {
     ("executor", "live_trade_venue_position"),
@@ -40,26 +49,6 @@ FORBIDDEN = asyncpg.InsufficientPrivilegeError
 Insert = Callable[[LedgerRows, Trade], Awaitable[object]]
 
 
-async def observation(rows: LedgerRows, _: Trade) -> int:
-    return await rows.insert(
-        "watch_observation",
-        type="B",
-        symbol="SOL",
-        long_venue="binance",
-        short_venue="bybit",
-        observed_at=NOON,
-        spread=0.01,
-        triggered=True,
-        observation={},
-    )
-
-
-async def message(rows: LedgerRows, _: Trade) -> int:
-    return await rows.insert(
-        "outbox", service="executor", message_id="m-1", subject="trade.changed", body=b"{}", created_at=NOON
-    )
-
-
 async def sold(rows: LedgerRows, trade: Trade) -> int:
     """An order with its fill."""
     return await rows.filled_order(trade, "long", "close", "sell", "100", "0.1")
@@ -70,7 +59,7 @@ async def filled_entry(rows: LedgerRows, trade: Trade) -> int:
 
 
 INSERTS: dict[str, Insert] = {
-    "watch_observation": observation,
+    "watch_observation": lambda rows, _: rows.observation(),
     "watch_signal_event": lambda rows, _: rows.event("ETH"),
     "live_trade_signal": lambda rows, _: rows.signal("ETH"),
     "live_trade_entry": filled_entry,
@@ -81,7 +70,7 @@ INSERTS: dict[str, Insert] = {
     "live_trade_spread_sample": lambda rows, trade: rows.sample(trade, total_pnl_usdt=Decimal(1)),
     "audit": lambda rows, trade: rows.audit("tested", signal_id=trade.id),
     "live_trade_error": lambda rows, trade: rows.error(signal_id=trade.id),
-    "outbox": message,
+    "outbox": lambda rows, _: rows.message("m-1"),
 }
 """How a row of each table is made; of `trading_state` there is one for ever."""
 
@@ -95,16 +84,22 @@ async def as_service(database: Database, service: str) -> AsyncIterator[LedgerRo
         await pool.close()
 
 
-async def rewrite(rows: LedgerRows, table: str) -> None:
-    """Updates every column of the whole table to what it is; identities, which nobody writes, excepted."""
+async def columns_of(rows: LedgerRows, table: str) -> list[str]:
+    """All but identities, which nobody writes."""
     columns = await rows.pool.fetch(
         "SELECT column_name FROM information_schema.columns "
         "WHERE table_schema = $1 AND table_name = $2 AND is_identity = 'NO'",
         SCHEMA,
         table,
     )
-    assignments = ", ".join(f"{row['column_name']} = {row['column_name']}" for row in columns)
-    assert assignments, f"{table} cannot be read"
+    assert columns, f"{table} cannot be read"
+    return [row["column_name"] for row in columns]
+
+
+async def rewrite(rows: LedgerRows, table: str, columns: Iterable[str] | None = None) -> None:
+    """Updates columns of the whole table, every one unless told which, to what they are."""
+    named = await columns_of(rows, table) if columns is None else columns
+    assignments = ", ".join(f"{column} = {column}" for column in named)
     await rows.pool.execute(f"UPDATE watchlist.{table} SET {assignments}")
 
 
@@ -120,7 +115,28 @@ async def test_a_service_writes_its_own_table(database: Database, rows: LedgerRo
     async with as_service(database, WRITER[table]) as own:
         if table in INSERTS:
             await INSERTS[table](own, trade)
-        await rewrite(own, table)
+        if table not in CHANGES:
+            await rewrite(own, table)
+
+
+@pytest.mark.parametrize("table", CHANGES)
+async def test_what_is_written_once_is_not_changed_by_its_writer_either(
+    database: Database, rows: LedgerRows, table: str
+) -> None:
+    await INSERTS[table](rows, await rows.trade())
+    async with as_service(database, WRITER[table]) as own:
+        for column in await columns_of(own, table):
+            if column in CHANGES[table]:
+                await rewrite(own, table, [column])
+                continue
+            with pytest.raises(FORBIDDEN):
+                await rewrite(own, table, [column])
+
+
+async def test_nobody_adds_a_second_trading_state(database: Database) -> None:
+    async with as_service(database, WRITER["trading_state"]) as own:
+        with pytest.raises(FORBIDDEN):
+            await own.insert("trading_state", id=2, state="active", reason="second", changed_by="test")
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -163,10 +179,38 @@ async def test_a_service_reads_everything_and_deletes_only_what_it_may_forget(da
 
 
 @pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_reaches_no_partition_past_its_table(
+    database: Database, rows: LedgerRows, service: str
+) -> None:
+    trade = await rows.trade()
+    await rows.sample(trade)
+    await rows.audit("tested")
+    async with rows.pool.acquire() as connection:
+        await make_months(connection, NOON)
+    found = await rows.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", MONTHS_SCHEMA)
+    partitions = {row["tablename"] for row in found}
+    assert {"audit_default", "audit_2025_10", "live_trade_spread_sample_2025_10"} <= partitions
+    async with as_service(database, service) as outsider:
+        for partition in partitions:
+            for statement in (
+                f"SELECT FROM {MONTHS_SCHEMA}.{partition}",
+                f"INSERT INTO {MONTHS_SCHEMA}.{partition} DEFAULT VALUES",
+                f"UPDATE {MONTHS_SCHEMA}.{partition} SET evidence = '{{}}'",
+                f"DELETE FROM {MONTHS_SCHEMA}.{partition}",
+                f"TRUNCATE {MONTHS_SCHEMA}.{partition}",
+                f"DROP TABLE {MONTHS_SCHEMA}.{partition}",
+            ):
+                with pytest.raises(FORBIDDEN):
+                    await outsider.pool.execute(statement)
+
+
+@pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_cannot_change_the_schema(database: Database, service: str) -> None:
     async with as_service(database, service) as rows:
         for statement in (
             "CREATE TABLE watchlist.mine (id integer)",
+            "CREATE TABLE watchlist_months.mine (id integer)",
+            "ALTER TABLE watchlist.audit DETACH PARTITION watchlist_months.audit_default",
             "DROP TABLE watchlist.audit",
             "ALTER TABLE watchlist.live_trade_signal DISABLE TRIGGER ALL",
             "SET ROLE tandem",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -140,11 +141,15 @@ async def test_metrics_and_readiness_answer(service: IngestService) -> None:
     assert (ready.status_code, ready.json()["dependencies"]) == (200, well)
 
 
-async def test_old_looks_that_triggered_nothing_are_forgotten_and_the_others_kept(service: IngestService) -> None:
+async def test_old_looks_that_triggered_nothing_are_forgotten_and_the_others_kept(
+    service: IngestService, database: Database
+) -> None:
     leg = posted()["short"]
     for days_ago, price in ((9, "201"), (9, "204"), (7.9, "201"), (0, "204")):
         seen_at = at(-86400 * days_ago).isoformat()
         await service.post(posted(short={**leg, "price": price}, observed_at=seen_at))
-    await service.pool.execute("UPDATE watchlist.watch_observation SET triggered = (id % 2 = 0)")
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute("UPDATE watchlist.watch_observation SET triggered = (id % 2 = 0)")
+    await owner.close()
     assert await service.parts.upkeep.forget_observations() == 1
     assert [row["id"] for row in await service.rows("watch_observation", "id")] == [2, 3, 4]

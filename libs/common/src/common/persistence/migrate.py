@@ -1,15 +1,32 @@
 """Brings a database to the newest schema: `python -m common.persistence.migrate` with the owner's DATABASE_URL."""
 
+import asyncio
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
-from common.runtime.settings import ADDRESS_HINT, is_address
+from common.persistence.owner import owner_dsn
+from common.persistence.retention import make_months
+from common.runtime.clock import SystemClock
+from common.runtime.settings import SettingsError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+LOST_BELOW = {
+    "0002": "the trading state, and what the roles may do: a halted Tandem comes back active",
+    "0001": "every table with all that is in it",
+}
+"""What taking a revision back destroys; the others keep every row."""
+
+
+class DataWouldBeLost(Exception):
+    """A downgrade that destroys what the older schema cannot keep; says what."""
 
 
 def configuration(dsn: str) -> Config:
@@ -25,13 +42,36 @@ def upgrade(dsn: str) -> None:
     command.upgrade(configuration(dsn), "head")
 
 
+def downgrade(dsn: str, revision: str, *, may_lose_data: bool = False) -> None:
+    """Takes revisions back until the database is at `revision`, `base` being before the first. Blocks as `upgrade`.
+
+    Raises:
+        DataWouldBeLost: the older schema cannot keep all, and `may_lose_data` does not say that this is known.
+    """
+    config = configuration(dsn)
+    taken_back = ScriptDirectory.from_config(config).iterate_revisions("head", revision)
+    lost = [f"{found.revision}: {LOST_BELOW[found.revision]}" for found in taken_back if found.revision in LOST_BELOW]
+    if lost and not may_lose_data:
+        raise DataWouldBeLost(f"a downgrade to {revision} destroys data. Taken back with\n" + "\n".join(lost))
+    command.downgrade(config, revision)
+
+
+async def _make_months(dsn: str, now: datetime) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await make_months(connection, now)
+    finally:
+        await connection.close()
+
+
 def main() -> int:
-    dsn = os.environ.get("DATABASE_URL", "")
-    if not is_address(dsn, ("postgresql",)):
-        expected = "the owner's address, as postgresql://user:password@host:port/database"
-        print(f"DATABASE_URL must be {expected}; {ADDRESS_HINT}", file=sys.stderr)
+    try:
+        dsn = owner_dsn(os.environ)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
         return 2
     upgrade(dsn)
+    asyncio.run(_make_months(dsn, SystemClock().now()))
     return 0
 
 

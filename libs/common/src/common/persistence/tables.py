@@ -1,6 +1,7 @@
 """The schema `watchlist`. Each table has one writing service; the migrations grant exactly that.
 
 No column takes the database's own time: every stored time comes from the clock of the service that writes it.
+The audit and the spread samples are partitioned by the month of their time; `retention` makes and drops the months.
 """
 
 from datetime import datetime
@@ -26,6 +27,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 SCHEMA = "watchlist"
+MONTHS_SCHEMA = "watchlist_months"
+"""Where the partitions are. No service's role may enter it: each goes through the partitioned table, and its grants."""
 ACTIVE_STATES = ("opening", "open", "closing")
 
 
@@ -37,8 +40,8 @@ def _text(*, nullable: bool = False, **keywords: Any) -> Any:
     return Field(sa_column=Column(Text, nullable=nullable, **keywords))
 
 
-def _time(*, nullable: bool = False) -> Any:
-    return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable))
+def _time(*, nullable: bool = False, primary_key: bool = False) -> Any:
+    return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable, primary_key=primary_key))
 
 
 def _money(*, nullable: bool = False) -> Any:
@@ -323,11 +326,14 @@ class LiveTradeSpreadSample(SQLModel, table=True):
     """One valuation of an open trade with its verdict. Written by position-monitor."""
 
     __tablename__ = "live_trade_spread_sample"
-    __table_args__ = (Index("live_trade_spread_sample_signal", "signal_id", "id"), {"schema": SCHEMA})
+    __table_args__ = (
+        Index("live_trade_spread_sample_signal", "signal_id", "id"),
+        {"schema": SCHEMA, "postgresql_partition_by": "RANGE (sampled_at)"},
+    )
 
     id: int | None = _identity()
     signal_id: int = _reference("live_trade_signal")
-    sampled_at: datetime = _time()
+    sampled_at: datetime = _time(primary_key=True)
     verdict: str = _text()
     long_sell: Decimal | None = _money(nullable=True)
     short_buy: Decimal | None = _money(nullable=True)
@@ -364,12 +370,12 @@ class Audit(SQLModel, table=True):
         Index("audit_service", "service", "id"),
         Index("audit_signal", "signal_id", "id", postgresql_where=text("signal_id IS NOT NULL")),
         Index("audit_event", "event_id", "id", postgresql_where=text("event_id IS NOT NULL")),
-        {"schema": SCHEMA},
+        {"schema": SCHEMA, "postgresql_partition_by": "RANGE (decided_at)"},
     )
 
     id: int | None = _identity()
     service: str = _text()
-    decided_at: datetime = _time()
+    decided_at: datetime = _time(primary_key=True)
     decision: str = _text()
     symbol: str | None = _text(nullable=True)
     event_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
