@@ -185,8 +185,9 @@ async def test_a_service_reaches_no_partition_past_its_table(
     trade = await rows.trade()
     await rows.sample(trade)
     await rows.audit("tested")
-    async with rows.pool.acquire() as connection:
-        await make_months(connection, NOON)
+    owner = await asyncpg.connect(database.owner_dsn)
+    await make_months(owner, NOON)
+    await owner.close()
     found = await rows.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", MONTHS_SCHEMA)
     partitions = {row["tablename"] for row in found}
     assert {"audit_default", "audit_2025_10", "live_trade_spread_sample_2025_10"} <= partitions

@@ -107,7 +107,7 @@ async def test_no_row_is_lost_that_a_service_writes_while_its_month_is_made(data
     trade = await desk.rows.trade()
     own = await connect_pool(database.dsn_of("position_monitor"), "position_monitor")
     count = "SELECT count(*) FROM watchlist.live_trade_spread_sample"
-    done = asyncio.Event()
+    begun, done = asyncio.Event(), asyncio.Event()
 
     async def write() -> int:
         """Each row is there, for itself and beside all that were written before."""
@@ -115,13 +115,14 @@ async def test_no_row_is_lost_that_a_service_writes_while_its_month_is_made(data
         while not done.is_set():
             await LedgerRows(own).sample(trade, at=NOVEMBER + timedelta(seconds=written))
             written += 1
+            if written == 5:
+                begun.set()
             assert await own.fetchval(count) >= written
         return written
 
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         writers = [tasks.create_task(write()) for _ in range(4)]
-        while await desk.connection.fetchval(count) < 20:
-            await asyncio.sleep(0)
+        await begun.wait()
         await make_months(desk.connection, NOVEMBER)
         done.set()
     await own.close()
