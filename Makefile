@@ -5,8 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := libs/common libs/venue-sim services/signal-ingest services/executor \
-    services/position-monitor services/api-gateway deploy/local
+DISTRIBUTIONS := libs/common libs/venue-sim libs/operator-cli services/signal-ingest \
+    services/executor services/position-monitor services/api-gateway deploy/local
 SOURCES := $(DISTRIBUTIONS:%=%/src)
 STAMP := $(VENV)/.installed
 

@@ -81,3 +81,17 @@ async def test_the_documentation_works_offline_and_shows_money_as_text(gateway: 
     assert "https://" not in page.text
     schema = (await gateway.http.get("/openapi.json")).json()["components"]["schemas"]["TradeTotals"]
     assert {"type": "string"} in schema["properties"]["net_pnl_usdt"]["anyOf"]
+
+
+async def test_a_service_says_what_it_runs_with_or_why_it_does_not() -> None:
+    probe = HttpServiceProbe()
+    said = b'{"service": "executor", "settings": {"LOG_LEVEL": {"value": "info", "source": "default"}}}'
+    async with answering("200 OK", said) as url:
+        answer = await probe.settings("executor", url)
+    assert (answer.settings["LOG_LEVEL"].value, answer.problem) == ("info", None)
+    async with answering("404 Not Found", b'{"detail": "Not Found"}') as url:
+        stranger = await probe.settings("executor", url)
+    assert (stranger.settings, stranger.problem) == ({}, "HTTP 404 with something that is no settings")
+    silent = await probe.settings("executor", "http://127.0.0.1:1")
+    assert silent.problem is not None
+    await probe.close()

@@ -1,5 +1,6 @@
 """The story of trades that real services made: whole, in order, each figure once, down to the swept levels."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,6 +15,8 @@ import pytest_asyncio
 from local_stack.services import SERVICES
 from local_stack.stack import LocalStack
 from support.service_group import ServiceGroup, service_group
+from support.simulated_venues import KEY, SECRET
+from support.tandem_command import tandem
 
 from .test_process import SCRIPT, run
 
@@ -227,3 +230,27 @@ async def test_the_scale_in_view_and_the_script_show_the_rescue(group: ServiceGr
     )
     assert (code, errors) == (0, "")
     assert signal["id"] in [item["signal_id"] for item in json.loads(output)]
+
+
+async def test_every_service_says_what_it_runs_with_and_hides_what_is_secret(group: ServiceGroup) -> None:
+    answer = await group.get("api_gateway", "/api/settings")
+    assert (sorted(answer["services"]), answer["problems"]) == (sorted(SERVICES), [])
+    for service, said in answer["services"].items():
+        assert said["settings"]["LIVE_TRADING_PER_LEG_USDT"] == {"value": "15000", "source": "environment"}, service
+        assert said["settings"]["DATABASE_URL"]["value"] == "**********"
+    executor = answer["services"]["executor"]["settings"]
+    assert executor["EXECUTOR_UNWINDS_PER_HOUR_MAX"] == {"value": 3, "source": "default"}
+    assert executor["VENUE_BYBIT_URL"]["value"] == group.venues["bybit"].url
+    assert KEY not in json.dumps(answer)
+    assert SECRET not in json.dumps(answer)
+
+
+async def test_the_command_explains_the_trade_and_what_it_earned(group: ServiceGroup, told: Told) -> None:
+    gateway = group.service_urls["api_gateway"]
+    ended = await asyncio.to_thread(tandem, "explain", str(told["signal"]["id"]), "--gateway", gateway)
+    assert (ended.code, ended.err) == (0, "")
+    words = " ".join(ended.out.split())
+    for line in told["story"]:
+        assert " ".join(line["what"].split()) in words
+    net = next(line.split() for line in ended.out.splitlines() if line.startswith("net "))
+    assert Decimal(net[1]) == Decimal(told["totals"]["net_pnl_usdt"])

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from common.runtime.settings import ServiceSettings, SettingsError, TradingSettings, load
+from common.venues.addresses import in_effect, venue_addresses
 
 NUMBERS = [name for name, field in TradingSettings.model_fields.items() if field.annotation in (float, int, Decimal)]
 TIMES = [name for name in NUMBERS if name.endswith(("_min", "_sec", "_days", "_h")) and "funding_min" not in name]
@@ -51,3 +52,12 @@ def test_an_encoded_password_is_taken_and_never_shown() -> None:
     settings = load(ServiceSettings, places)
     assert settings.database_url.get_secret_value() == database
     assert "ss@" not in repr(settings) + str(settings.model_dump())
+
+
+def test_what_is_shown_of_a_moved_venue_hides_what_stands_before_the_at() -> None:
+    environment = {"VENUE_BYBIT_URL": "http://ada:secret@127.0.0.1:4022", "VENUE_BYBIT_PROTOCOL": "binance"}
+    shown = in_effect(venue_addresses(("binance", "bybit"), environment))
+    assert {name: setting["value"] for name, setting in shown.items()} == {
+        "VENUE_BYBIT_URL": "http://127.0.0.1:4022",
+        "VENUE_BYBIT_PROTOCOL": "binance",
+    }

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
@@ -13,9 +14,9 @@ from api_gateway.adapters.state_requests import PostgresStateDesk
 from api_gateway.adapters.trades import PostgresTrades
 from api_gateway.application.health import READY
 from api_gateway.application.overview import HistoryTotals, OverviewDesk
-from api_gateway.application.ports import ServiceAnswer
+from api_gateway.application.ports import ServiceAnswer, SettingsAnswer
 from api_gateway.domain.scale_in_outlook import ScaleInLimits
-from api_gateway.entrypoints.operating import command_routes, health_routes
+from api_gateway.entrypoints.operating import command_routes, health_routes, settings_routes
 from api_gateway.entrypoints.reading import listing_routes, trade_routes
 from api_gateway.settings import GatewaySettings
 from common.messaging.bus import Bus
@@ -79,10 +80,12 @@ def build_app(
         trading.live_trading_scale_in_max_entries,
         trading.live_trading_scale_in_trigger_mult,
     )
-    app = create_app(SERVICE, DESCRIPTION, checks, journal)
+    shown = {**trading.in_effect(), **settings.in_effect()}
+    app = create_app(SERVICE, DESCRIPTION, checks, journal, shown)
     app.include_router(trade_routes(desk, PostgresTrades(pool), limits))
     app.include_router(listing_routes(TableListings(pool)))
     app.include_router(health_routes(_own_health(checks), probe, settings.service_urls))
+    app.include_router(settings_routes(_own_settings(shown), probe, settings.service_urls))
     app.include_router(_commands(pool, outbox, journal, clock))
     return app
 
@@ -90,6 +93,10 @@ def build_app(
 def _commands(pool: Pool, outbox: Outbox, journal: Journal, clock: Clock) -> APIRouter:
     closes = PostgresCloseDesk(SERVICE, pool, outbox, journal)
     return command_routes(closes, PostgresStateDesk(SERVICE, pool, outbox, journal), clock)
+
+
+def _own_settings(shown: Mapping[str, Mapping[str, Any]]) -> SettingsAnswer:
+    return SettingsAnswer.model_validate({"service": SERVICE, "url": None, "settings": shown, "problem": None})
 
 
 def _own_health(checks: Mapping[str, Check]) -> Callable[[], Awaitable[ServiceAnswer]]:

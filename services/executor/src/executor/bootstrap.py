@@ -20,7 +20,7 @@ from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import SettingsError, TradingSettings, load
 from common.runtime.start import within_patience
-from common.venues.addresses import VenueAddress, simulated, venue_addresses
+from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
 from common.venues.ccxt.trading import connect_trading_venue
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
@@ -77,7 +77,8 @@ async def main() -> None:
         ports = _ports(trading, clock, pool, outbox, journal, states, venues)
         does = use_cases(ports, trading, settings.rails, settings.executor_unwind_loss_budget_usdt, clock)
         checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
-        app = create_app(SERVICE, DESCRIPTION, checks, journal)
+        shown = {**trading.in_effect(), **settings.in_effect(), **in_effect(addresses)}
+        app = create_app(SERVICE, DESCRIPTION, checks, journal, shown)
         await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does)
 
 

@@ -13,7 +13,7 @@ from common.runtime.logging import configure_logging
 from common.runtime.service import closing, create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
 from common.runtime.start import within_patience
-from common.venues.addresses import simulated, venue_addresses
+from common.venues.addresses import in_effect, simulated, venue_addresses
 from common.venues.ccxt.market_data import connect_market_data
 from position_monitor.adapters.polling_books import PollingBooks
 from position_monitor.adapters.postgres_decisions import PostgresDecisions
@@ -28,6 +28,7 @@ from position_monitor.entrypoints.news import listen
 from position_monitor.settings import MonitorSettings, watch_rules
 
 OUTBOX_SWEEP_REAL_SECONDS = 1.0
+DESCRIPTION = "Values open trades and decides what happens to them."
 
 
 async def main(environment: Mapping[str, str] | None = None, connect: Connect = connect_market_data) -> None:
@@ -60,9 +61,8 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
             opening_enabled = trading.live_trading_enabled
             monitor = Monitor(PostgresLedger(pool), watch_rules(trading), tools, opening_enabled=opening_enabled)
             checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
-            app = create_app(
-                "position-monitor", "Values open trades and decides what happens to them.", checks, journal
-            )
+            shown = {**trading.in_effect(), **settings.in_effect(), **in_effect(addresses)}
+            app = create_app("position-monitor", DESCRIPTION, checks, journal, shown)
             add_positions(app, monitor)
             background = [
                 monitor.run(),

@@ -19,7 +19,7 @@ from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
 from common.runtime.start import within_patience
-from common.venues.addresses import VenueAddress, simulated, venue_addresses
+from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
 from common.venues.ccxt.market_data import connect_market_data
 from signal_ingest.adapters.linear_file import read_linear_model
 from signal_ingest.adapters.observation_past import PostgresObservationPast
@@ -97,7 +97,8 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
     ingest = Ingest(store, predictor, clock, trigger_rules(trading), rules)
     listings = Listings({*KNOWN_VENUES, *configuration.addresses})
     checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
-    app = create_app("signal-ingest", "Observations become watchlist events on the bus.", checks, journal)
+    shown = {**trading.in_effect(), **configuration.own.in_effect(), **in_effect(configuration.addresses)}
+    app = create_app("signal-ingest", "Observations become watchlist events on the bus.", checks, journal, shown)
     add_signal_routes(app, ingest, listings, clock)
     return Parts(
         app=app,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from common.runtime.clock import SystemClock
 from common.runtime.settings import SettingsError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+CONNECT_SECONDS_MAX = 5.0
+_CURRENT = "SELECT version_num FROM watchlist.alembic_version"
 
 LOST_BELOW = {
     "0002": "the trading state, and what the roles may do: a halted Tandem comes back active",
@@ -37,9 +40,43 @@ def configuration(dsn: str) -> Config:
     return config
 
 
-def upgrade(dsn: str) -> None:
-    """Upgrades to the newest revision. Blocks; runs its own event loop, so call it outside of one."""
-    command.upgrade(configuration(dsn), "head")
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One step of the schema's history; `summary` is its first line."""
+
+    revision: str
+    summary: str
+
+
+def history() -> list[Revision]:
+    """All revisions, oldest first; no database is asked."""
+    revisions = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    return [Revision(found.revision, found.doc) for found in revisions][::-1]
+
+
+def current(dsn: str) -> str | None:
+    """The revision that the database is at; None of one without the schema. Blocks as `upgrade` does.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the database cannot be reached or refuses.
+    """
+    return asyncio.run(_current(dsn))
+
+
+async def _current(dsn: str) -> str | None:
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS_MAX)
+    try:
+        revision: str | None = await connection.fetchval(_CURRENT)
+    except asyncpg.UndefinedTableError:
+        return None
+    finally:
+        await connection.close()
+    return revision
+
+
+def upgrade(dsn: str, revision: str = "head") -> None:
+    """Upgrades to a revision. Blocks; runs its own event loop, so call it outside of one."""
+    command.upgrade(configuration(dsn), revision)
 
 
 def downgrade(dsn: str, revision: str, *, may_lose_data: bool = False) -> None:

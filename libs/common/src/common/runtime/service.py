@@ -39,8 +39,17 @@ PASSING_ERRORS = (*DATABASE_AWAY, *BUS_ERRORS, VenueError)
 """What a level-triggered loop survives: the next round finds the same work again."""
 
 
-def create_app(name: str, description: str, checks: Mapping[str, Check], journal: Journal | None) -> FastAPI:
-    """A FastAPI application with the operations endpoints that all services share."""
+def create_app(
+    name: str,
+    description: str,
+    checks: Mapping[str, Check],
+    journal: Journal | None,
+    settings: Mapping[str, Mapping[str, Any]],
+) -> FastAPI:
+    """A FastAPI application with the operations endpoints that all services share.
+
+    `settings` are the ones in effect, by their variables' names, with secrets hidden already.
+    """
     app: FastAPI = FastAPIOffline(title=f"Tandem {name}", description=description, version="0.1.0")
     install_problem_handlers(app)
 
@@ -64,6 +73,11 @@ def create_app(name: str, description: str, checks: Mapping[str, Check], journal
     async def metrics() -> Response:
         """Prometheus metrics."""
         return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+    @app.get("/settings", tags=["operations"])
+    async def settings_in_effect() -> dict[str, Any]:
+        """Every setting in effect with its source; secrets are hidden."""
+        return {"service": name, "settings": settings}
 
     if journal is not None:
         _add_audit(app, name, journal)

@@ -38,7 +38,18 @@ def _flag(value: object) -> object:
     return value
 
 
-class TradingSettings(BaseSettings):
+class ShownSettings(BaseSettings):
+    """Settings that can be shown to an operator: secrets are hidden."""
+
+    def in_effect(self) -> dict[str, dict[str, Any]]:
+        """Every setting by its variable's name, with its value and whether the environment or the default set it."""
+        return {
+            name.upper(): {"value": value, "source": "environment" if name in self.model_fields_set else "default"}
+            for name, value in self.model_dump(mode="json").items()
+        }
+
+
+class TradingSettings(ShownSettings):
     """The rules of trading. Field names are the variables' names in lower case; units are in SPEC 9's names."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=False, allow_inf_nan=False)
@@ -128,15 +139,8 @@ class TradingSettings(BaseSettings):
             win_prob_threshold=self.live_trading_win_prob_threshold,
         )
 
-    def in_effect(self) -> dict[str, dict[str, Any]]:
-        """Every setting by its variable's name, with its value and whether the environment or the default set it."""
-        return {
-            name.upper(): {"value": value, "source": "environment" if name in self.model_fields_set else "default"}
-            for name, value in self.model_dump(mode="json").items()
-        }
 
-
-class ServiceSettings(BaseSettings):
+class ServiceSettings(ShownSettings):
     """Where a service finds its neighbours and where it listens."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)

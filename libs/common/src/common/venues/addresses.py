@@ -6,6 +6,8 @@ spoken there (its own unless said otherwise).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 from common.runtime.settings import KNOWN_VENUES, SettingsError
 
@@ -41,3 +43,22 @@ def venue_addresses(names: Iterable[str], environment: Mapping[str, str]) -> dic
 def simulated(addresses: Mapping[str, VenueAddress]) -> dict[str, bool]:
     """Which venues stand at another address than their own."""
     return {name: address.url is not None for name, address in addresses.items()}
+
+
+def in_effect(addresses: Mapping[str, VenueAddress]) -> dict[str, dict[str, Any]]:
+    """The variables that move a venue to another address, as `ShownSettings.in_effect` shows settings.
+
+    A venue at its own address has none, and what stands before the `@` of an address is hidden.
+    """
+    shown = {}
+    for address in addresses.values():
+        if address.url is not None:
+            prefix = f"VENUE_{address.name.upper()}"
+            shown[f"{prefix}_URL"] = {"value": _without_password(address.url), "source": "environment"}
+            shown[f"{prefix}_PROTOCOL"] = {"value": address.protocol, "source": "environment"}
+    return shown
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,14 +1,17 @@
-"""Asks the other services for their readiness over HTTP; a dead one is an answer too."""
+"""Asks the other services over HTTP for their readiness and their settings; a dead one is an answer too."""
 
 import asyncio
+from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from api_gateway.application.health import UNREACHABLE
-from api_gateway.application.ports import ServiceAnswer
+from api_gateway.application.ports import ServiceAnswer, Setting, SettingsAnswer
 
 ANSWER_SECONDS_MAX = 1.5
+
+Said = TypeVar("Said", bound=BaseModel)
 
 
 class _Readiness(BaseModel):
@@ -16,8 +19,16 @@ class _Readiness(BaseModel):
     dependencies: dict[str, str]
 
 
+class _Settings(BaseModel):
+    settings: dict[str, Setting]
+
+
+class _Silent(Exception):
+    """The service says nothing that can be read; the text says why."""
+
+
 class HttpServiceProbe:
-    """`ServiceProbe` over `/health/ready`."""
+    """`ServiceProbe` over `/health/ready` and `/settings`."""
 
     def __init__(self) -> None:
         # Neighbours are never behind a proxy, whatever the environment says for other programs.
@@ -26,21 +37,31 @@ class HttpServiceProbe:
     async def ask(self, service: str, url: str) -> ServiceAnswer:
         """The service's readiness within 1.5 s, or why there is none."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                response = await self._http.get(f"{url}/health/ready")
-            said = _Readiness.model_validate_json(response.content)
-        except TimeoutError:
-            return _silent(service, url, f"no answer within {ANSWER_SECONDS_MAX} s")
-        except httpx.HTTPError as error:
-            return _silent(service, url, f"{type(error).__name__}: {error}")
-        except ValidationError:
-            return _silent(service, url, f"HTTP {response.status_code} with something that is no readiness")
+            said = await self._get(_Readiness, f"{url}/health/ready", "readiness")
+        except _Silent as silence:
+            return ServiceAnswer(service=service, url=url, status=UNREACHABLE, dependencies={}, problem=str(silence))
         return ServiceAnswer(service=service, url=url, status=said.status, dependencies=said.dependencies, problem=None)
+
+    async def settings(self, service: str, url: str) -> SettingsAnswer:
+        """The service's settings in effect within 1.5 s, or why there are none."""
+        try:
+            said = await self._get(_Settings, f"{url}/settings", "settings")
+        except _Silent as silence:
+            return SettingsAnswer(service=service, url=url, settings={}, problem=str(silence))
+        return SettingsAnswer(service=service, url=url, settings=said.settings, problem=None)
+
+    async def _get(self, kind: type[Said], url: str, what: str) -> Said:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                response = await self._http.get(url)
+            return kind.model_validate_json(response.content)
+        except TimeoutError as error:
+            raise _Silent(f"no answer within {ANSWER_SECONDS_MAX} s") from error
+        except httpx.HTTPError as error:
+            raise _Silent(f"{type(error).__name__}: {error}") from error
+        except ValidationError as error:
+            raise _Silent(f"HTTP {response.status_code} with something that is no {what}") from error
 
     async def close(self) -> None:
         """Closes connections."""
         await self._http.aclose()
-
-
-def _silent(service: str, url: str, problem: str) -> ServiceAnswer:
-    return ServiceAnswer(service=service, url=url, status=UNREACHABLE, dependencies={}, problem=problem)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -203,9 +203,33 @@ class ServiceAnswer(BaseModel):
     problem: str | None
 
 
+class Setting(BaseModel):
+    """One setting in effect: a secret's value is hidden; `source` is `environment` or `default`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: Any
+    source: Literal["environment", "default"]
+
+
+class SettingsAnswer(BaseModel):
+    """What one service runs with, by variable; `problem` where it says nothing that can be read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    service: str
+    url: str | None
+    settings: dict[str, Setting]
+    problem: str | None
+
+
 class ServiceProbe(Protocol):
-    """Asks another service for its readiness."""
+    """Asks another service for its readiness and its settings."""
 
     async def ask(self, service: str, url: str) -> ServiceAnswer:
         """The service's own answer, or status `unreachable` with the problem; never raises for a dead service."""
+        ...
+
+    async def settings(self, service: str, url: str) -> SettingsAnswer:
+        """The service's settings in effect, or the problem; never raises for a dead service."""
         ...

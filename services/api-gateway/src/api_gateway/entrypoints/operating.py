@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import APIRouter, Response
 
+from api_gateway.application.configuration import SystemSettings, gather_settings
 from api_gateway.application.force_close import ForceClose, NotClosable, UnknownTrade, force_close
 from api_gateway.application.health import SystemHealth, gather_health
-from api_gateway.application.ports import CloseDesk, LedgerAway, ServiceAnswer, ServiceProbe
+from api_gateway.application.ports import CloseDesk, LedgerAway, ServiceAnswer, ServiceProbe, SettingsAnswer
 from api_gateway.application.trading_state import StateChange, StateDesk, change_trading_state
 from api_gateway.domain.closing import CLOSABLE_STATES
 from api_gateway.entrypoints.parameters import ForceCloseRequest, TradingStateWish
@@ -27,6 +28,18 @@ def health_routes(
         system = await gather_health(own, probe, service_urls)
         response.status_code = 503 if system.problems else 200
         return system
+
+    return router
+
+
+def settings_routes(own: SettingsAnswer, probe: ServiceProbe, service_urls: Mapping[str, str]) -> APIRouter:
+    """The settings of all services."""
+    router = APIRouter(prefix="/api", tags=["operations"])
+
+    @router.get("/settings")
+    async def settings() -> SystemSettings:
+        """What every service runs with and where it comes from, secrets hidden; `problems` names the silent ones."""
+        return await gather_settings(own, probe, service_urls)
 
     return router
 

@@ -1,0 +1,27 @@
+"""The settings of the whole, each service asked for its own: they need not have been started with the same."""
+
+import asyncio
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from api_gateway.application.ports import ServiceProbe, SettingsAnswer
+
+
+class SystemSettings(BaseModel):
+    """`problems` has a sentence for each service that did not say what it runs with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    services: dict[str, SettingsAnswer]
+    problems: list[str]
+
+
+async def gather_settings(own: SettingsAnswer, probe: ServiceProbe, service_urls: Mapping[str, str]) -> SystemSettings:
+    """Asks all other services in parallel."""
+    others = await asyncio.gather(*(probe.settings(service, url) for service, url in service_urls.items()))
+    answers = [own, *others]
+    return SystemSettings(
+        services={answer.service: answer for answer in answers},
+        problems=[f"{answer.service}: {answer.problem}" for answer in answers if answer.problem is not None],
+    )

@@ -1,0 +1,83 @@
+"""Wrong arguments end with 2, ask nothing, and are named with their value and what is allowed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.tandem_command import tandem
+
+from .conftest import Answering
+
+WRONG = {
+    "status --gateway 4002": ("--gateway", "'4002'", "http://127.0.0.1:4002"),
+    "status --gateway http://ada:secret@host": ("--gateway", "without a password"),
+    "trades --status opne": ("--status", "'opne'", "skipped"),
+    "trades --limit 0": ("--limit", "'0'", "1 to 10000"),
+    "trades --limit ten": ("--limit", "'ten'", "1 to 10000"),
+    "trades --all": ("--all",),
+    "explain": ("ID",),
+    "explain SOL": ("ID", "'SOL'", "from 1"),
+    "halt --why x --wait 31": ("--wait", "'31'", "0 to 30"),
+    "halt --why x --wait nan": ("--wait", "'nan'", "0 to 30"),
+    "reduce --why": ("--why",),
+    "resume --who \n --why x": ("--who", "one line"),
+    "close": ("ID",),
+    "close 0 --why x": ("ID", "'0'", "from 1"),
+    "close 1": ("--why",),
+    "config --service exec": ("--service", "'exec'", "position-monitor"),
+    "migrate upgrade 9999": ("REVISION", "'9999'", "0001", "head"),
+    "migrate downgrade": ("REVISION",),
+    "migrate downgrade head --yes": ("REVISION", "'head'", "base"),
+    "migrate current": ("DATABASE_URL", "postgresql://"),
+    "halt": ("--why",),
+    "stop": ("stop",),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_a_wrong_argument_is_named_with_its_value_and_what_is_allowed(arguments: str) -> None:
+    ended = tandem(*arguments.split(" "))
+    assert (ended.code, ended.out) == (2, "")
+    assert "Traceback" not in ended.err
+    for part in WRONG[arguments]:
+        assert part in ended.err
+
+
+def test_nothing_is_asked_for_without_a_confirmation(answering: Answering) -> None:
+    answering.answers({"trading_state": {"state": "halted", "changed_by": "operator:ada", "reason": "a test"}})
+    ended = tandem("resume", "--why", "over", "--gateway", answering.url)
+    assert ended.code == 2
+    assert "operator:ada" in ended.sentence
+    assert "--yes" in ended.sentence
+    assert answering.bodies == []
+
+
+def test_a_gateway_from_the_environment_is_checked_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANDEM_GATEWAY", "4002")
+    ended = tandem("status")
+    assert ended.code == 2
+    assert "TANDEM_GATEWAY" in ended.err
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The installed command as a process of its own."""
+    program = str(Path(sys.executable).parent / "tandem")
+    inherited = {"PATH": os.environ["PATH"]}
+    return subprocess.run(
+        [program, *arguments], env=inherited | environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_the_installed_command_helps_fails_and_completes() -> None:
+    helped = command("--help")
+    assert helped.returncode == 0
+    assert all(name in helped.stdout for name in ("status", "halt", "migrate", "Exit codes"))
+    wrong = command("trades", "--limit", "0")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    alone = command("status", "--gateway", "http://127.0.0.1:1")
+    assert (alone.returncode, alone.stdout, len(alone.stderr.splitlines())) == (3, "", 1)
+    wish = {"_TANDEM_COMPLETE": "complete_bash", "COMP_WORDS": "tandem trades --status c", "COMP_CWORD": "3"}
+    assert command(**wish).stdout.split() == ["closing", "closed"]
