@@ -253,4 +253,4 @@ async def test_the_command_explains_the_trade_and_what_it_earned(group: ServiceG
     for line in told["story"]:
         assert " ".join(line["what"].split()) in words
     net = next(line.split() for line in ended.out.splitlines() if line.startswith("net "))
-    assert Decimal(net[1]) == Decimal(told["totals"]["net_pnl_usdt"])
+    assert Decimal(net[1]) == round(Decimal(told["totals"]["net_pnl_usdt"]), 8)

@@ -182,8 +182,45 @@ async def test_a_close_that_takes_longer_says_so(run: Run, rows: LedgerRows) -> 
     trade = await rows.trade()
     ended = await run("close", str(trade.id), *ADA, "--json")
     assert ended.code == 4
-    assert ended.json["trade"]["status"] == "open"
+    assert [outcome["trade"]["status"] for outcome in ended.json] == ["open"]
     assert f"close-{trade.id}-operator-1" in ended.sentence
+
+
+async def test_all_open_trades_are_closed_at_once_and_one_that_cannot_be_hinders_no_other(
+    run: Run, rows: LedgerRows
+) -> None:
+    opening = await rows.trade("BTC", status="opening")
+    trades = [await rows.trade("SOL"), await rows.trade("ETH", status="closing")]
+    unconfirmed = await run("close", "--all", *ADA)
+    assert unconfirmed.code == 2
+    assert "(SOL)" in unconfirmed.sentence
+    assert "(ETH)" in unconfirmed.sentence
+    assert await outbox(rows) == []
+    ended = await run("close", "--all", "--yes", *ADA)
+    assert ended.code == 4
+    assert {envelope.read(CloseRequested).signal_id for envelope in await outbox(rows)} == {one.id for one in trades}
+    mixed = await run("close", str(opening.id), str(trades[0].id), *ADA)
+    assert mixed.code == 1
+    assert f"Asked to close trade {trades[0].id}" in mixed.err
+    assert "this one is opening" in mixed.err
+
+
+async def test_closing_all_of_nothing_is_done(run: Run) -> None:
+    ended = await run("close", "--all", *ADA)
+    assert (ended.code, ended.out) == (0, "No trade is open.\n")
+
+
+async def test_errors_are_listed_and_filtered(run: Run, rows: LedgerRows) -> None:
+    trade = await rows.trade()
+    await rows.error("executor", trade.id)
+    await rows.error("signal_ingest")
+    assert len((await run("errors", "--json")).json) == 2
+    [error] = (await run("errors", "--service", "signal-ingest", "--json")).json
+    assert error["service"] == "signal_ingest"
+    ended = await run("errors", "--trade", str(trade.id))
+    heading, row = ended.out.splitlines()
+    assert heading.split()[-1] == "what"
+    assert row.split()[2:4] == ["executor", str(trade.id)]
 
 
 async def test_the_settings_are_shown_with_their_source_and_without_a_secret(run: Run, database: Database) -> None:

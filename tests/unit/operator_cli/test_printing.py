@@ -2,7 +2,7 @@
 
 import pytest
 
-from operator_cli.printing import Page, exact, usdt
+from operator_cli.printing import Page, figure, usdt
 
 HEADINGS = ("id", "symbol", "status")
 ROWS = [("1", "SOL", "skipped: the spread that the books gave was below the threshold"), ("12", "LAYER", "open")]
@@ -52,8 +52,8 @@ def test_nothing_shown_is_a_control_sequence_or_markup(capsys: pytest.CaptureFix
         ("-0.00000000", "0.00", "0"),
         ("1200", "1200.00", "1200"),
         ("-0.00001", "0.00", "-0.00001"),
-        ("6.900412345678", "6.90", "6.900412345678"),
+        ("6.900412345678", "6.90", "6.90041235"),
     ],
 )
-def test_amounts_are_rounded_in_lists_and_whole_where_they_count(text: str | None, in_lists: str, whole: str) -> None:
-    assert (usdt(text), exact(text)) == (in_lists, whole)
+def test_amounts_are_rounded_and_zero_has_no_sign(text: str | None, in_lists: str, whole: str) -> None:
+    assert (usdt(text), figure(text)) == (in_lists, whole)

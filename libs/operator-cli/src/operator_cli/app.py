@@ -2,7 +2,7 @@
 
 import typer
 
-from operator_cli.commands import close, config, explain, migrate, status, trades, trading_state
+from operator_cli.commands import close, config, errors, explain, migrate, status, trades, trading_state
 
 HELP = """Operate Tandem: look at it, stop it, close trades, migrate its database.
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command()(status.status)
 app.command()(trades.trades)
 app.command()(explain.explain)
+app.command()(errors.errors)
 app.command()(trading_state.halt)
 app.command()(trading_state.reduce)
 app.command()(trading_state.resume)

@@ -16,7 +16,9 @@ from operator_cli.gateway import Gateway
 from operator_cli.printing import plain_text
 
 DEFAULT_GATEWAY = "http://127.0.0.1:4002"
+SERVICES = ("api-gateway", "signal-ingest", "executor", "position-monitor")
 LIMIT_MAX = 10_000
+ID_MAX = 2**62
 TEXT_CHARACTERS_MAX = 500
 WAIT_SECONDS_MAX = 30
 
@@ -36,8 +38,8 @@ def _address(text: str) -> str:
     return text.rstrip("/")
 
 
-def _whole_number(low: int, high: int) -> Callable[[str], int]:
-    """Defaults pass through here, too, as the numbers that they are."""
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """A parser of whole numbers. Defaults pass through it, too, as the numbers that they are."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,19}", str(text)) or not low <= int(text) <= high:
@@ -94,10 +96,10 @@ TokenFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print what the gateway answers, as JSON.")]
 TradeId = Annotated[
-    int, typer.Argument(parser=_whole_number(1, 2**62), metavar="ID", help="Id of the trade; see `tandem trades`.")
+    int, typer.Argument(parser=whole_number(1, ID_MAX), metavar="ID", help="Id of the trade; see `tandem trades`.")
 ]
 Limit = Annotated[
-    int, typer.Option(parser=_whole_number(1, LIMIT_MAX), metavar="NUMBER", help="At most so many, newest first.")
+    int, typer.Option(parser=whole_number(1, LIMIT_MAX), metavar="NUMBER", help="At most so many, newest first.")
 ]
 Who = Annotated[
     str | None,

@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.text import Text
 
 UNKNOWN = "-"
-_PIPED_WIDTH = 200
+_PIPED_WIDTH = 10_000
 _WRAPPED_WIDTH_MIN = 16
 _GAP = "  "
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def _console() -> Console:
-    """Standard output. Nobody resizes a pipe: it is wide enough for the tables, unless COLUMNS says otherwise."""
+    """Standard output. In a pipe each row is one line, unless COLUMNS says otherwise."""
     columns = os.environ.get("COLUMNS", "")
     wide = None if sys.stdout.isatty() or columns.isdecimal() else _PIPED_WIDTH
     styled: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
@@ -97,17 +97,22 @@ def usdt(amount: str | None) -> str:
     return UNKNOWN if amount is None else f"{round(Decimal(amount), 2) or Decimal(0):.2f}"
 
 
-def exact(amount: str | None) -> str:
-    """A ledger figure to its last digit, without zeros that say nothing."""
+def figure(amount: str | None) -> str:
+    """A quantity, price or amount to eight decimals at most, without zeros that say nothing."""
     if amount is None:
         return UNKNOWN
-    text = amount.rstrip("0").rstrip(".") if "." in amount else amount
+    text = f"{Decimal(amount):.8f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 def moment(text: str | None) -> str:
     """An RFC 3339 time in UTC to the second."""
     return UNKNOWN if text is None else f"{text[:10]} {text[11:19]}Z"
+
+
+def second(text: str | None) -> str:
+    """The same without its year."""
+    return UNKNOWN if text is None else f"{text[5:10]} {text[11:19]}"
 
 
 def minute(text: str | None) -> str:

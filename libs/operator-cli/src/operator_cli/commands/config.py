@@ -7,14 +7,22 @@ from typing import Annotated, Any
 import typer
 
 from operator_cli.exits import Refused
-from operator_cli.options import DEFAULT_GATEWAY, AsJson, GatewayAddress, TokenFile, completing, connect, one_of
+from operator_cli.options import (
+    DEFAULT_GATEWAY,
+    SERVICES,
+    AsJson,
+    GatewayAddress,
+    TokenFile,
+    completing,
+    connect,
+    one_of,
+)
 from operator_cli.printing import Page, service_name, show_json
 
 SHARED_PREFIXES = ("LIVE_TRADING_", "WATCHLIST_", "VENUE_")
 """Settings that mean the same to every service that has them."""
 
 
-SERVICES = ("api-gateway", "signal-ingest", "executor", "position-monitor")
 _SOURCES = {"environment": "env"}
 SERVICE = typer.Option(
     parser=one_of(SERVICES), autocompletion=completing(SERVICES), metavar="NAME", help=f"Only {', '.join(SERVICES)}."

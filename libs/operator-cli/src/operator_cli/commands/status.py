@@ -10,7 +10,7 @@ from operator_cli.options import DEFAULT_GATEWAY, AsJson, GatewayAddress, TokenF
 from operator_cli.printing import (
     UNKNOWN,
     Page,
-    exact,
+    figure,
     minute,
     moment,
     pair,
@@ -139,8 +139,8 @@ def _show_drifts(page: Page, positions: Sequence[dict[str, Any]]) -> None:
         (
             str(position["signal_id"]),
             f"{leg['leg']} {position['symbol']} on {leg['venue']}",
-            exact(leg["ledger_quantity"]),
-            exact(leg["venue_quantity"]),
+            figure(leg["ledger_quantity"]),
+            figure(leg["venue_quantity"]),
             minute(leg["venue_read_at"]),
         )
         for position in positions

@@ -1,0 +1,54 @@
+"""`tandem errors`: what went wrong, and what somebody has to know."""
+
+from typing import Annotated, Any
+
+import typer
+
+from operator_cli.options import (
+    DEFAULT_GATEWAY,
+    ID_MAX,
+    SERVICES,
+    AsJson,
+    GatewayAddress,
+    Limit,
+    TokenFile,
+    completing,
+    connect,
+    one_of,
+    whole_number,
+)
+from operator_cli.printing import UNKNOWN, Page, second, service_name, show_json
+
+SERVICE = typer.Option(
+    parser=one_of(SERVICES), autocompletion=completing(SERVICES), metavar="NAME", help=f"Only {', '.join(SERVICES)}."
+)
+TRADE = typer.Option(parser=whole_number(1, ID_MAX), metavar="ID", help="Only those of this trade.")
+
+
+def errors(
+    service: Annotated[str | None, SERVICE] = None,
+    trade: Annotated[int | None, TRADE] = None,
+    limit: Limit = 20,
+    gateway: GatewayAddress = DEFAULT_GATEWAY,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Errors and alarms of all services, newest first."""
+    query = {"service": service and service.replace("-", "_"), "signal_id": trade}
+    with connect(gateway, token_file) as asked:
+        found = asked.pages("/api/live_trading/errors", query, limit)
+    if as_json:
+        show_json(found)
+    elif found:
+        Page().table(("at (UTC)", "service", "trade", "what"), [_row(error) for error in found])
+    else:
+        Page().say("No such error.")
+
+
+def _row(error: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        second(error["occurred_at"]),
+        service_name(error["service"]),
+        UNKNOWN if error["signal_id"] is None else str(error["signal_id"]),
+        f"{error['kind']}: {error['message']}",
+    )
