@@ -87,11 +87,28 @@ async def test_a_service_says_what_it_runs_with_or_why_it_does_not() -> None:
     probe = HttpServiceProbe()
     said = b'{"service": "executor", "settings": {"LOG_LEVEL": {"value": "info", "source": "default"}}}'
     async with answering("200 OK", said) as url:
-        answer = await probe.settings("executor", url)
+        answer = await probe.settings("executor", url, None)
     assert (answer.settings["LOG_LEVEL"].value, answer.problem) == ("info", None)
     async with answering("404 Not Found", b'{"detail": "Not Found"}') as url:
-        stranger = await probe.settings("executor", url)
+        stranger = await probe.settings("executor", url, None)
     assert (stranger.settings, stranger.problem) == ({}, "HTTP 404 with something that is no settings")
-    silent = await probe.settings("executor", "http://127.0.0.1:1")
+    silent = await probe.settings("executor", "http://127.0.0.1:1", None)
     assert silent.problem is not None
+    await probe.close()
+
+
+async def test_settings_are_asked_for_with_the_callers_own_credential() -> None:
+    heard = asyncio.Queue[bytes]()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    probe = HttpServiceProbe()
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await probe.settings("signal_ingest", url, "Bearer somebodys")
+        await probe.ask("signal_ingest", url)
+    assert b"authorization: bearer somebodys" in heard.get_nowait().lower()
+    assert b"authorization" not in heard.get_nowait().lower()
     await probe.close()

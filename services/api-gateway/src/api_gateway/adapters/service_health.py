@@ -1,6 +1,8 @@
 """Asks the other services over HTTP for their readiness and their settings; a dead one is an answer too."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import httpx
@@ -11,6 +13,7 @@ from api_gateway.application.ports import ServiceAnswer, Setting, SettingsAnswer
 
 ANSWER_SECONDS_MAX = 1.5
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 Said = TypeVar("Said", bound=BaseModel)
 
 
@@ -42,18 +45,19 @@ class HttpServiceProbe:
             return ServiceAnswer(service=service, url=url, status=UNREACHABLE, dependencies={}, problem=str(silence))
         return ServiceAnswer(service=service, url=url, status=said.status, dependencies=said.dependencies, problem=None)
 
-    async def settings(self, service: str, url: str) -> SettingsAnswer:
+    async def settings(self, service: str, url: str, authorization: str | None) -> SettingsAnswer:
         """The service's settings in effect within 1.5 s, or why there are none."""
+        headers = {} if authorization is None else {"Authorization": authorization}
         try:
-            said = await self._get(_Settings, f"{url}/settings", "settings")
+            said = await self._get(_Settings, f"{url}/settings", "settings", headers)
         except _Silent as silence:
             return SettingsAnswer(service=service, url=url, settings={}, problem=str(silence))
         return SettingsAnswer(service=service, url=url, settings=said.settings, problem=None)
 
-    async def _get(self, kind: type[Said], url: str, what: str) -> Said:
+    async def _get(self, kind: type[Said], url: str, what: str, headers: Mapping[str, str] = NO_HEADERS) -> Said:
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                response = await self._http.get(url)
+                response = await self._http.get(url, headers=headers)
             return kind.model_validate_json(response.content)
         except TimeoutError as error:
             raise _Silent(f"no answer within {ANSWER_SECONDS_MAX} s") from error

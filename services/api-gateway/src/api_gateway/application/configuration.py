@@ -17,9 +17,13 @@ class SystemSettings(BaseModel):
     problems: list[str]
 
 
-async def gather_settings(own: SettingsAnswer, probe: ServiceProbe, service_urls: Mapping[str, str]) -> SystemSettings:
-    """Asks all other services in parallel."""
-    others = await asyncio.gather(*(probe.settings(service, url) for service, url in service_urls.items()))
+async def gather_settings(
+    own: SettingsAnswer, probe: ServiceProbe, service_urls: Mapping[str, str], authorization: str | None
+) -> SystemSettings:
+    """Asks all other services in parallel, with the caller's own credential."""
+    others = await asyncio.gather(
+        *(probe.settings(service, url, authorization) for service, url in service_urls.items())
+    )
     answers = [own, *others]
     return SystemSettings(
         services={answer.service: answer for answer in answers},

@@ -230,6 +230,9 @@ class ServiceProbe(Protocol):
         """The service's own answer, or status `unreachable` with the problem; never raises for a dead service."""
         ...
 
-    async def settings(self, service: str, url: str) -> SettingsAnswer:
-        """The service's settings in effect, or the problem; never raises for a dead service."""
+    async def settings(self, service: str, url: str, authorization: str | None) -> SettingsAnswer:
+        """The service's settings in effect, or the problem; never raises for a dead service.
+
+        `authorization` is the caller's own: who may not read a service's settings does not read them here either.
+        """
         ...

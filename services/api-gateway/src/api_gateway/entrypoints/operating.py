@@ -1,8 +1,9 @@
 """The operator's side: the health of the whole, and the commands."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 
 from api_gateway.application.configuration import SystemSettings, gather_settings
 from api_gateway.application.force_close import ForceClose, NotClosable, UnknownTrade, force_close
@@ -37,9 +38,9 @@ def settings_routes(own: SettingsAnswer, probe: ServiceProbe, service_urls: Mapp
     router = APIRouter(prefix="/api", tags=["operations"])
 
     @router.get("/settings")
-    async def settings() -> SystemSettings:
+    async def settings(authorization: Annotated[str | None, Header()] = None) -> SystemSettings:
         """What every service runs with and where it comes from, secrets hidden; `problems` names the silent ones."""
-        return await gather_settings(own, probe, service_urls)
+        return await gather_settings(own, probe, service_urls, authorization)
 
     return router
 
