@@ -31,7 +31,7 @@ class _Silent(Exception):
 
 
 class HttpServiceProbe:
-    """`ServiceProbe` over `/health/ready` and `/settings`."""
+    """`ServiceProbe` over `/health/ready`, and `SettingsProbe` over `/settings`."""
 
     def __init__(self) -> None:
         # Neighbours are never behind a proxy, whatever the environment says for other programs.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from api_gateway.application.ports import ServiceProbe, SettingsAnswer
+from api_gateway.application.ports import SettingsAnswer, SettingsProbe
 
 
 class SystemSettings(BaseModel):
@@ -18,7 +18,7 @@ class SystemSettings(BaseModel):
 
 
 async def gather_settings(
-    own: SettingsAnswer, probe: ServiceProbe, service_urls: Mapping[str, str], authorization: str | None
+    own: SettingsAnswer, probe: SettingsProbe, service_urls: Mapping[str, str], authorization: str | None
 ) -> SystemSettings:
     """Asks all other services in parallel, with the caller's own credential."""
     others = await asyncio.gather(

@@ -224,11 +224,15 @@ class SettingsAnswer(BaseModel):
 
 
 class ServiceProbe(Protocol):
-    """Asks another service for its readiness and its settings."""
+    """Asks another service for its readiness."""
 
     async def ask(self, service: str, url: str) -> ServiceAnswer:
         """The service's own answer, or status `unreachable` with the problem; never raises for a dead service."""
         ...
+
+
+class SettingsProbe(Protocol):
+    """Asks another service for its settings."""
 
     async def settings(self, service: str, url: str, authorization: str | None) -> SettingsAnswer:
         """The service's settings in effect, or the problem; never raises for a dead service.

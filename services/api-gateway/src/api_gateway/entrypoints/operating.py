@@ -8,7 +8,14 @@ from fastapi import APIRouter, Header, Response
 from api_gateway.application.configuration import SystemSettings, gather_settings
 from api_gateway.application.force_close import ForceClose, NotClosable, UnknownTrade, force_close
 from api_gateway.application.health import SystemHealth, gather_health
-from api_gateway.application.ports import CloseDesk, LedgerAway, ServiceAnswer, ServiceProbe, SettingsAnswer
+from api_gateway.application.ports import (
+    CloseDesk,
+    LedgerAway,
+    ServiceAnswer,
+    ServiceProbe,
+    SettingsAnswer,
+    SettingsProbe,
+)
 from api_gateway.application.trading_state import StateChange, StateDesk, change_trading_state
 from api_gateway.domain.closing import CLOSABLE_STATES
 from api_gateway.entrypoints.parameters import ForceCloseRequest, TradingStateWish
@@ -33,7 +40,7 @@ def health_routes(
     return router
 
 
-def settings_routes(own: SettingsAnswer, probe: ServiceProbe, service_urls: Mapping[str, str]) -> APIRouter:
+def settings_routes(own: SettingsAnswer, probe: SettingsProbe, service_urls: Mapping[str, str]) -> APIRouter:
     """The settings of all services."""
     router = APIRouter(prefix="/api", tags=["operations"])
 
