@@ -22,6 +22,7 @@ from operator_cli.printing import UNKNOWN, Page, second, service_name, show_json
 SERVICE = typer.Option(
     parser=one_of(SERVICES), autocompletion=completing(SERVICES), metavar="NAME", help=f"Only {', '.join(SERVICES)}."
 )
+HEADINGS = ("at (UTC)", "service", "trade", "what")
 TRADE = typer.Option(parser=whole_number(1, ID_MAX), metavar="ID", help="Only those of this trade.")
 
 
@@ -40,12 +41,13 @@ def errors(
     if as_json:
         show_json(found)
     elif found:
-        Page().table(("at (UTC)", "service", "trade", "what"), [_row(error) for error in found])
+        Page().table(HEADINGS, map(error_row, found))
     else:
         Page().say("No such error.")
 
 
-def _row(error: dict[str, Any]) -> tuple[str, ...]:
+def error_row(error: dict[str, Any]) -> tuple[str, ...]:
+    """One error under `HEADINGS`."""
     return (
         second(error["occurred_at"]),
         service_name(error["service"]),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from operator_cli.commands.errors import HEADINGS, error_row
 from operator_cli.exits import Refused
 from operator_cli.gateway import Content, Gateway
 from operator_cli.options import DEFAULT_GATEWAY, AsJson, GatewayAddress, TokenFile, connect
@@ -159,7 +160,4 @@ def _show_errors(page: Page, errors: Sequence[dict[str, Any]]) -> None:
         page.say("Errors and alarms: none recorded.")
         return
     page.say("Newest errors and alarms:")
-    rows = [
-        (moment(error["occurred_at"]), error["service"], words(error["kind"]), error["message"]) for error in errors
-    ]
-    page.table(("at", "service", "kind", "message"), rows)
+    page.table(HEADINGS, map(error_row, errors))
