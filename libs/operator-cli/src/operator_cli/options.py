@@ -166,7 +166,10 @@ def reason(why: str | None) -> str:
         return why
     if not sys.stdin.isatty():
         raise WrongUsage("Missing option '--why': say in a line why, it is recorded.")
-    return _line(_typed("Why: "))
+    typed = _typed("Why: ")
+    if not typed:
+        raise WrongUsage("--why is empty: say in a line why, it is recorded.")
+    return typed
 
 
 def _typed(question: str) -> str:
