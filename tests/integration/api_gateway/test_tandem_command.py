@@ -248,7 +248,11 @@ async def test_the_schema_is_moved_and_asked_for(database: Database, monkeypatch
     assert unconfirmed.code == 2
     assert "--yes" in unconfirmed.sentence
     assert (await run("migrate", "current")).code == 0
-    gone = await run("migrate", "downgrade", "base", "--yes", "--json")
+    refused = await run("migrate", "downgrade", "base", "--yes")
+    assert refused.code == 1
+    assert "every table with all that is in it" in refused.sentence
+    assert (await run("migrate", "current")).code == 0
+    gone = await run("migrate", "downgrade", "base", "--destroy-data", "--yes", "--json")
     assert (gone.code, gone.json) == (0, {"before": newest, "after": None})
     assert (await run("migrate", "current")).code == 1
     back = await run("migrate", "upgrade")
@@ -264,7 +268,7 @@ async def test_a_database_that_refuses_or_is_away_is_one_sentence_without_the_pa
         assert ended.code == 3
         assert "verysecret" not in ended.sentence
     monkeypatch.setenv("DATABASE_URL", database.dsn_of("api_gateway"))
-    refused = await run("migrate", "downgrade", "0001", "--yes")
+    refused = await run("migrate", "downgrade", "0002", "--yes")
     assert refused.code == 1
     assert "refused" in refused.sentence
 

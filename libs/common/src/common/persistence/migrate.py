@@ -93,6 +93,12 @@ def downgrade(dsn: str, revision: str, *, may_lose_data: bool = False) -> None:
     command.downgrade(config, revision)
 
 
+def bring_to_newest(dsn: str) -> None:
+    """The newest schema, with the months that history is written into next. Blocks as `upgrade`."""
+    upgrade(dsn)
+    asyncio.run(_make_months(dsn, SystemClock().now()))
+
+
 async def _make_months(dsn: str, now: datetime) -> None:
     connection = await asyncpg.connect(dsn)
     try:
@@ -107,8 +113,7 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    upgrade(dsn)
-    asyncio.run(_make_months(dsn, SystemClock().now()))
+    bring_to_newest(dsn)
     return 0
 
 

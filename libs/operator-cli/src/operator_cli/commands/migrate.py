@@ -60,30 +60,40 @@ def upgrade(
     """Bring the database forward, by default to the newest revision; nothing to do is fine."""
     from common.persistence import migrate
 
-    _move(migrate.upgrade, revision, (*_revisions(), HEAD), as_json=as_json)
+    _known(revision, (*_revisions(), HEAD))
+    if revision == HEAD:
+        _move(migrate.bring_to_newest, as_json=as_json)
+    else:
+        _move(lambda dsn: migrate.upgrade(dsn, revision), as_json=as_json)
 
 
 @app.command()
 def downgrade(
     revision: Annotated[str, typer.Argument(metavar="REVISION", help=f"Or {BASE!r}, before the first.")],
+    destroy_data: Annotated[bool, typer.Option("--destroy-data", help="Also where data is lost for good.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take the database back; asks for a typed confirmation. What only later revisions can store is LOST."""
+    """Take the database back; asks for a typed confirmation. Refused where data would be lost, see --destroy-data."""
     from common.persistence import migrate
+
+    def go_back(dsn: str) -> None:
+        try:
+            migrate.downgrade(dsn, revision, may_lose_data=destroy_data)
+        except migrate.DataWouldBeLost as loss:
+            raise Refused(f"{' '.join(str(loss).split())}; --destroy-data does it all the same.") from loss
 
     _known(revision, (*_revisions(), BASE))
     if not yes:
         confirm(
             "downgrade", f"Going back from {_revision() or NO_SCHEMA} to {revision} loses what only later ones store"
         )
-    _move(migrate.downgrade, revision, (*_revisions(), BASE), as_json=as_json)
+    _move(go_back, as_json=as_json)
 
 
-def _move(step: Callable[[str, str], None], revision: str, allowed: tuple[str, ...], *, as_json: bool) -> None:
-    _known(revision, allowed)
+def _move(step: Callable[[str], None], *, as_json: bool) -> None:
     before = _revision()
-    _ask(lambda dsn: step(dsn, revision))
+    _ask(step)
     after = _revision()
     if as_json:
         show_json({"before": before, "after": after})
@@ -113,14 +123,13 @@ def _ask(work: Callable[[str], Answer]) -> Answer:
     import asyncpg
     from sqlalchemy.exc import DBAPIError
 
-    from common.runtime.settings import ADDRESS_HINT, is_address
+    from common.persistence.owner import owner_dsn
+    from common.runtime.settings import SettingsError
 
-    dsn = os.environ.get("DATABASE_URL", "")
-    if not is_address(dsn, ("postgresql",)):
-        expected = "the owner's address, as postgresql://user:password@host:port/database"
-        raise WrongUsage(f"DATABASE_URL must be {expected}; {ADDRESS_HINT}.")
     try:
-        return work(dsn)
+        return work(owner_dsn(os.environ))
+    except SettingsError as error:
+        raise WrongUsage(f"{error}.") from error
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, OSError) as error:
         raise Unreachable(f"The database cannot be reached: {_first_line(error)}.") from error
     except asyncpg.PostgresError as error:
