@@ -176,7 +176,7 @@ async def signal_ingest(around: Surroundings) -> None:
         PostgresObservationPast(pool), TakerFees({}, TAKER_FEE), settings.live_trading_horizon_min, None
     )
     ingest = Ingest(store, predictor, clock, trigger_rules(settings), rules)
-    keeper = Upkeep(store, outbox, clock, rules)
+    keeper = Upkeep(store, clock, rules)
     skipped = PostgresSkippedSignals(pool, outbox, journal)
     returning = Retries(skipped, clock, settings.live_trading_lookback_min)
     feeds = [VenueFeed(venue, clock, timedelta(seconds=60)) for venue in around.venues.values()]

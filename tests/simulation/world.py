@@ -15,6 +15,7 @@ from common.domain.identifiers import order_key_of
 from common.messages.contracts import CloseRequested, Message, TradingStateRequested
 from common.messages.envelope import Envelope
 from common.messages.subjects import CLOSE_REQUESTED, TRADING_STATE_REQUESTED
+from common.messaging.bus import MESSAGE_ID
 from common.messaging.errors import TryLater
 from common.runtime.service import PASSING_ERRORS
 from common.runtime.settings import TradingSettings, load
@@ -243,7 +244,7 @@ class World:
         id_ = f"operator-{self._asked}"
         payload = message.model_dump(mode="json")
         envelope = Envelope(id=id_, subject=subject, producer="simulation", sent_at=self.clock.now(), payload=payload)
-        self.bus.store(subject, envelope.model_dump_json().encode(), id_)
+        self.bus.store(subject, envelope.model_dump_json().encode(), {MESSAGE_ID: id_})
 
     def _strike(self, trouble: Trouble) -> None:
         self.trace(f"trouble {trouble.kind} {trouble.target} {trouble.seconds:.3f} {trouble.share}")

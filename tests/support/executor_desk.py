@@ -70,7 +70,7 @@ class DeskClock:
 class SilentBus:
     """Takes every message and keeps none: what was told stands in the outbox."""
 
-    async def publish(self, subject: str, body: bytes, message_id: str) -> bool:
+    async def publish(self, subject: str, body: bytes, message_id: str, traceparent: str | None) -> bool:
         return True
 
 

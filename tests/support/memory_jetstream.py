@@ -18,6 +18,7 @@ import nats.errors
 from nats.js.api import ConsumerConfig, StreamConfig
 
 from common.messages.subjects import STREAM_SUBJECTS
+from common.messaging.bus import MESSAGE_ID
 from support.virtual_process import Journey, Life, Reply, ask
 
 DUPLICATE_WINDOW_SECONDS = 600.0
@@ -38,6 +39,7 @@ class Stored:
     sequence: int
     subject: str
     body: bytes
+    headers: Mapping[str, str]
 
 
 @dataclass(eq=False)
@@ -84,16 +86,16 @@ class MemoryJetStream:
         self._seen: dict[str, float] = {}
         self._outside = copy_context()
 
-    def store(self, subject: str, body: bytes, message_id: str | None) -> None:
+    def store(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Keeps a message, unless its id was seen within the window."""
-        now = self._loop.time()
+        now, message_id = self._loop.time(), headers.get(MESSAGE_ID)
         if message_id is not None:
             if now - self._seen.get(message_id, -DUPLICATE_WINDOW_SECONDS) < DUPLICATE_WINDOW_SECONDS:
                 return
             self._seen[message_id] = now
         for stream in self._streams.values():
             if any(matches(pattern, subject) for pattern in stream.subjects):
-                message = Stored(len(stream.messages) + 1, subject, body)
+                message = Stored(len(stream.messages) + 1, subject, body, headers)
                 stream.messages.append(message)
                 for consumer in stream.consumers.values():
                     self._offer(consumer, message)
@@ -134,6 +136,11 @@ class MemoryJetStream:
             self._take_back(consumer, sequence)
             message = self._streams[stream].messages[sequence - 1]
             consumer.out[sequence] = self._later(consumer.ack_wait_seconds, consumer, message)
+
+    def lag(self, stream: str, durable: str) -> SimpleNamespace:
+        """How many messages wait for a consumer, and how many are out with its clients."""
+        consumer = self._streams[stream].consumers[durable]
+        return SimpleNamespace(num_pending=len(consumer.waiting), num_ack_pending=len(consumer.out))
 
     def backlog(self) -> int:
         """Messages that some consumer has not finished."""
@@ -215,8 +222,7 @@ class MemoryNats:
         return self
 
     async def publish(self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str]) -> None:
-        message_id = headers.get("Nats-Msg-Id")
-        await self.request(lambda: self.server.store(subject, body, message_id), timeout)
+        await self.request(lambda: self.server.store(subject, body, headers), timeout)
 
     async def add_stream(self, config: StreamConfig) -> None:
         await self.request(lambda: None, 5.0)
@@ -230,8 +236,9 @@ class MemoryNats:
     async def pull_subscribe_bind(self, durable: str, stream: str) -> "MemorySubscription":
         return MemorySubscription(self, stream, durable)
 
-    async def consumer_info(self, stream: str, durable: str) -> None:
+    async def consumer_info(self, stream: str, durable: str) -> SimpleNamespace:
         await self.request(lambda: None, 5.0)
+        return self.server.lag(stream, durable)
 
     async def close(self) -> None:
         return
@@ -295,6 +302,7 @@ class MemoryMessage:
         self._sequence = message.sequence
         self.subject = message.subject
         self.data = message.body
+        self.headers = message.headers
         self.metadata = SimpleNamespace(num_delivered=deliveries, sequence=SimpleNamespace(stream=message.sequence))
 
     async def ack(self) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 from common.messaging import outbox
 from common.persistence import journal
 from support.memory_postgres import Row, Statement, Transaction
-from support.memory_rows import stored_json
+from support.memory_rows import picked, stored_json
+
+_MESSAGE = ("id", "message_id", "subject", "body", "traceparent")
 
 
 def _add_messages(
@@ -16,14 +18,21 @@ def _add_messages(
     message_ids: Sequence[str],
     subjects: Sequence[str],
     bodies: Sequence[bytes],
+    traceparents: Sequence[str | None],
     now: datetime,
 ) -> list[Row]:
     added = []
-    for message_id, subject, body in zip(message_ids, subjects, bodies, strict=True):
-        values = {"service": service, "message_id": message_id, "subject": subject, "body": body}
+    for message_id, subject, body, traceparent in zip(message_ids, subjects, bodies, traceparents, strict=True):
+        values = {
+            "service": service,
+            "message_id": message_id,
+            "subject": subject,
+            "body": body,
+            "traceparent": traceparent,
+        }
         if transaction.conflicting("outbox", values) is None:
             row = transaction.insert("outbox", **values, created_at=now, published_at=None)
-            added.append({name: row[name] for name in ("id", "message_id", "subject", "body")})
+            added.append(picked(row, _MESSAGE))
     return added
 
 
@@ -33,7 +42,7 @@ def _waiting(transaction: Transaction, service: str) -> list[Row]:
 
 def _unpublished(transaction: Transaction, service: str, after: int, limit: int) -> list[Row]:
     found = [row for row in _waiting(transaction, service) if row["id"] > after]
-    return [{name: row[name] for name in ("id", "message_id", "subject", "body")} for row in found[:limit]]
+    return [picked(row, _MESSAGE) for row in found[:limit]]
 
 
 def _published(transaction: Transaction, ids: Sequence[int], now: datetime) -> list[Row]:
@@ -42,11 +51,6 @@ def _published(transaction: Transaction, ids: Sequence[int], now: datetime) -> l
         if row is not None:
             transaction.update("outbox", row, published_at=now)
     return []
-
-
-def _backlog(transaction: Transaction, service: str) -> list[Row]:
-    waiting = _waiting(transaction, service)
-    return [{"count": len(waiting), "min": min((row["created_at"] for row in waiting), default=None)}]
 
 
 def _forget(transaction: Transaction, service: str, before: datetime, limit: int) -> list[Row]:
@@ -110,7 +114,6 @@ AUDIT_STATEMENTS: dict[str, Statement] = {
     outbox._INSERT: _add_messages,
     outbox._UNPUBLISHED: _unpublished,
     outbox._PUBLISHED: _published,
-    outbox._BACKLOG: _backlog,
     outbox._FORGET: _forget,
     journal._AUDIT: _decided,
     journal._AUDIT_MANY: _decided_many,

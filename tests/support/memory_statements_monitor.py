@@ -21,6 +21,7 @@ _TRADE = (
     "take_profit_pnl",
     "close_requested_at",
     "close_reason",
+    "traceparent",
 )
 _ENTRY = (
     "signal_id",

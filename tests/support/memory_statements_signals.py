@@ -30,6 +30,7 @@ def _record(
     pnl_hat: float | None,
     win_prob: float | None,
     prediction_source: str | None,
+    traceparent: str | None,
     now: datetime,
 ) -> list[Row]:
     transaction.lock("key", "live_trade_signal_event_id_key", (event_id,))
@@ -48,6 +49,7 @@ def _record(
         pnl_hat=pnl_hat,
         win_prob=win_prob,
         prediction_source=prediction_source,
+        traceparent=traceparent,
         created_at=now,
         updated_at=now,
     )

@@ -109,6 +109,9 @@ class KeptDecisions:
 class NoMeasurements:
     def judged(self, action: str, seconds: float) -> None: ...
 
+    def reacted(self, seconds: float) -> None:
+        return
+
     def book_used(self, venue: str, age_seconds: float) -> None: ...
 
     def trades_open(self, count: int) -> None: ...

@@ -26,7 +26,7 @@ class FakeBus:
     away: bool = False
     published: list[str] = field(default_factory=list)
 
-    async def publish(self, subject: str, body: bytes, message_id: str) -> bool:
+    async def publish(self, subject: str, body: bytes, message_id: str, traceparent: str | None) -> bool:
         if not self.away:
             self.published.append(message_id)
         return not self.away

@@ -27,7 +27,7 @@ from support.monitor_fakes import StandingClock
 
 
 class NoBus:
-    async def publish(self, subject: str, body: bytes, message_id: str) -> bool:
+    async def publish(self, subject: str, body: bytes, message_id: str, traceparent: str | None) -> bool:
         return False
 
 

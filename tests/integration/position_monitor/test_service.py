@@ -213,8 +213,8 @@ async def test_the_metrics_count_verdicts_and_open_trades(running: Running) -> N
     await running.open_trade()
     await until(lambda: _is_watched(running, "within_limits"))
     metrics = (await running.http.get(f"{URL}/metrics")).text
-    assert 'position_monitor_verdicts_total{verdict="hold"}' in metrics
-    assert "position_monitor_open_trades 1.0" in metrics
+    assert 'tandem_verdicts_total{verdict="hold"}' in metrics
+    assert "tandem_watched_trades 1.0" in metrics
 
 
 @pytest.mark.parametrize(

@@ -134,8 +134,8 @@ async def test_metrics_and_readiness_answer(service: IngestService) -> None:
     await service.post(posted())
     await service.parts.upkeep.measure()
     metrics = (await service.http.get("/metrics")).text
-    assert 'observations_total{outcome="triggered"}' in metrics
-    assert 'watchlist_events{status="open"} 1.0' in metrics
+    assert 'tandem_observations_total{outcome="triggered"}' in metrics
+    assert 'tandem_watchlist_events{status="open"} 1.0' in metrics
     ready = await service.http.get("/health/ready")
     well = {"postgres": "ok", "nats": "ok", "outbox": "ok"}
     assert (ready.status_code, ready.json()["dependencies"]) == (200, well)

@@ -11,14 +11,9 @@ from support.observed_pairs import MERGING, observation
 EVENT = confirm(begin(observation(0), None, merged=True))
 
 
-class EmptyOutbox:
-    async def backlog(self) -> tuple[int, timedelta]:
-        return 0, timedelta(0)
-
-
 async def test_an_event_is_announced_again_in_the_second_round_without_a_signal() -> None:
     store, clock = RecordingStore(), TwoClocks()
-    upkeep = Upkeep(store, EmptyOutbox(), clock, MERGING)
+    upkeep = Upkeep(store, clock, MERGING)
     store.unsignalled = [replace(EVENT, id=1)]
     assert await upkeep.announce_unsignalled() == 0
     store.unsignalled = [replace(EVENT, id=1), replace(EVENT, id=2)]
@@ -30,7 +25,7 @@ async def test_an_event_is_announced_again_in_the_second_round_without_a_signal(
 
 async def test_it_is_repeated_after_a_minute_but_not_within_five_real_seconds() -> None:
     store, clock = RecordingStore(), TwoClocks()
-    upkeep = Upkeep(store, EmptyOutbox(), clock, MERGING)
+    upkeep = Upkeep(store, clock, MERGING)
     store.unsignalled = [replace(EVENT, id=1)]
     announced = []
     for strategy_seconds, real_seconds in ((0, 0), (2, 2), (59, 59), (1, 1), (600, 4.9), (0, 0.1)):
@@ -44,5 +39,5 @@ async def test_it_is_repeated_after_a_minute_but_not_within_five_real_seconds() 
 async def test_looks_that_no_prediction_uses_are_forgotten_in_small_batches() -> None:
     store, clock = RecordingStore(), TwoClocks()
     store.forgettable = 2 * FORGET_BATCH + 1
-    assert await Upkeep(store, EmptyOutbox(), clock, MERGING).forget_observations() == 2 * FORGET_BATCH + 1
+    assert await Upkeep(store, clock, MERGING).forget_observations() == 2 * FORGET_BATCH + 1
     assert store.forgotten_before == [clock.now() - timedelta(days=8)] * 3

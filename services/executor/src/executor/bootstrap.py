@@ -24,8 +24,10 @@ from common.venues.addresses import VenueAddress, in_effect, simulated, venue_ad
 from common.venues.ccxt.trading import connect_trading_venue
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
-from executor.adapters.signal_ledger import PostgresSignalLedger
-from executor.adapters.trade_ledger import PostgresTradeLedger
+from executor.adapters.exposure import MEASURE_SECONDS, Exposure
+from executor.adapters.measured_desk import LegSkew, MeasuredDesk
+from executor.adapters.measured_ledgers import MeasuredSignalLedger, MeasuredTradeLedger
+from executor.adapters.measures import DAILY_LOSS_LIMIT_USDT
 from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
 from executor.application.guarded_desk import GuardedDesk
 from executor.application.ports import TradingStates, TradingVenue, Venues
@@ -73,13 +75,16 @@ async def main() -> None:
         names = await _venue_names(trading, pool)
         addresses, keys = venue_addresses(names, environment), credentials(names, environment)
         refuse_replay_on_real_venues(clock, simulated(addresses))
-        venues = {name: await _connect(resources, addresses[name], keys[name], states, clock) for name in names}
+        skew = LegSkew(clock)
+        venues = {name: await _connect(resources, addresses[name], keys[name], states, skew, clock) for name in names}
         ports = _ports(trading, clock, pool, outbox, journal, states, venues)
         does = use_cases(ports, trading, settings.rails, settings.executor_unwind_loss_budget_usdt, clock)
         checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
         shown = {**trading.in_effect(), **settings.in_effect(), **in_effect(addresses)}
         app = create_app(SERVICE, DESCRIPTION, checks, journal, shown)
-        await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does)
+        DAILY_LOSS_LIMIT_USDT.set(float(settings.rails.daily_loss_usdt))
+        exposure = Exposure(pool, states, ports.figures, venues, clock)
+        await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does, exposure)
 
 
 async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
@@ -97,11 +102,16 @@ def _refuse_paper(trading: TradingSettings) -> None:
 
 
 async def _connect(
-    resources: AsyncExitStack, address: VenueAddress, keys: Credentials, states: TradingStates, clock: Clock
+    resources: AsyncExitStack,
+    address: VenueAddress,
+    keys: Credentials,
+    states: TradingStates,
+    skew: LegSkew,
+    clock: Clock,
 ) -> TradingVenue:
     market, account, desk = await connect_trading_venue(address, keys.api_key, keys.api_secret, clock)
     resources.push_async_callback(account.close)
-    return TradingVenue(market, account, GuardedDesk(desk, states, clock))
+    return TradingVenue(market, account, GuardedDesk(MeasuredDesk(desk, skew), states, clock))
 
 
 def _ports(
@@ -113,7 +123,7 @@ def _ports(
     states: TradingStates,
     venues: Venues,
 ) -> Ports:
-    trades = PostgresTradeLedger(
+    trades = MeasuredTradeLedger(
         pool,
         outbox,
         journal,
@@ -128,7 +138,7 @@ def _ports(
     )
     return Ports(
         venues=venues,
-        signals=PostgresSignalLedger(pool, outbox, journal, clock, trading.live_trading_mode),
+        signals=MeasuredSignalLedger(pool, outbox, journal, clock, trading.live_trading_mode),
         trades=trades,
         bookkeeping=PostgresBookkeeping(pool, outbox, journal, clock),
         states=states,
@@ -149,6 +159,7 @@ async def _run(
     journal: Journal,
     router: MessageRouter,
     does: UseCases,
+    exposure: Exposure,
 ) -> None:
     consumers = [
         bus.consume(stream, f"{SERVICE}-{name}", wanted, router.handle, journal.quarantine, concurrency=slots)
@@ -167,6 +178,7 @@ async def _run(
             every_real(settings.executor_bookkeeping_sec, does.bookkeeper.sweep, "bookkeeping"),
             every_real(settings.executor_rails_sec, does.guardian.sweep, "rails"),
             every_real(settings.executor_reconciliation_sec, partial(_reconcile, does), "reconciliation"),
+            every_real(MEASURE_SECONDS, exposure.measure, "measure"),
             *consumers,
         ],
     )

@@ -18,7 +18,7 @@ from common.venues.ccxt.market_data import connect_market_data
 from position_monitor.adapters.polling_books import PollingBooks
 from position_monitor.adapters.postgres_decisions import PostgresDecisions
 from position_monitor.adapters.postgres_ledger import SERVICE, PostgresLedger
-from position_monitor.adapters.prometheus import PrometheusMeasurements
+from position_monitor.adapters.prometheus import PrometheusMeasurements, show_standing
 from position_monitor.adapters.venue_directory import Connect, VenueDirectory
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.monitor import Monitor
@@ -64,6 +64,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
             shown = {**trading.in_effect(), **settings.in_effect(), **in_effect(addresses)}
             app = create_app("position-monitor", DESCRIPTION, checks, journal, shown)
             add_positions(app, monitor)
+            show_standing(monitor.judgements, trading.live_trading_stop_loss_funding_per_hour_pct)
             background = [
                 monitor.run(),
                 books.run(),

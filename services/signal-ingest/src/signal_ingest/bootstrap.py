@@ -105,7 +105,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         outbox=outbox,
         ingest=ingest,
         listings=listings,
-        upkeep=Upkeep(store, outbox, clock, rules),
+        upkeep=Upkeep(store, clock, rules),
         retries=Retries(PostgresSkippedSignals(pool, outbox, journal), clock, trading.live_trading_lookback_min),
     )
 

@@ -67,6 +67,11 @@ def client_order_id(order_key: str, entry: int, leg: Leg, purpose: Purpose, atte
     return f"{_MARK}{order_key}{entry:02x}{_LEG_CODE[leg]}{_PURPOSE_CODE[purpose]}{attempt:04x}"
 
 
+def pair_key(client_order_id: str) -> str:
+    """What the orders of both legs of one pair have in common, in ids that `client_order_id` made."""
+    return client_order_id[:22] + client_order_id[23:]
+
+
 def order_key_of(client_order_id: str) -> str | None:
     """The order key inside an id that `client_order_id` made; None of anybody else's order."""
     return client_order_id[4:20] if _CLIENT_ORDER_ID.match(client_order_id) else None

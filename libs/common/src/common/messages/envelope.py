@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from common.messages.contracts import Message
 
@@ -11,7 +11,11 @@ MessageType = TypeVar("MessageType", bound=Message)
 
 
 class Envelope(BaseModel):
-    """One message on the wire. `id` is a natural key: the same fact is always sent under the same id."""
+    """One message on the wire. `id` is a natural key: the same fact is always sent under the same id.
+
+    `sent_at` is strategy time; `committed_at_seconds` is the same moment in real unix time, to measure how long the
+    answer took (None of a sender that does not say).
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -19,7 +23,7 @@ class Envelope(BaseModel):
     subject: str
     producer: str
     sent_at: datetime
-    trace: dict[str, str] = Field(default_factory=dict)
+    committed_at_seconds: float | None = None
     payload: dict[str, Any]
 
     def read(self, kind: type[MessageType]) -> MessageType:

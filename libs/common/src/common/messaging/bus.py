@@ -15,11 +15,12 @@ from nats.js.api import RetentionPolicy, StreamConfig
 from nats.js.errors import BadRequestError, NoStreamResponseError, NotFoundError
 
 from common.messages.subjects import STREAM_LIMITS, STREAM_SUBJECTS
-from common.messaging.consumer import Consumer, Handler, Quarantine
+from common.messaging.consumer import TRACEPARENT, Consumer, Handler, Quarantine
 from common.messaging.failures import BUS_ERRORS
 
 log = structlog.get_logger(__name__)
 
+MESSAGE_ID = "Nats-Msg-Id"
 PUBLISH_TIMEOUT_SECONDS = 2.0
 DUPLICATE_WINDOW_SECONDS = 600
 STREAMS_AGAIN_SECONDS = 0.5
@@ -88,23 +89,22 @@ class Bus:
         except BadRequestError:  # an earlier version made it with other subjects or limits
             await self._jetstream.update_stream(config)
 
-    async def publish(self, subject: str, body: bytes, message_id: str) -> bool:
+    async def publish(self, subject: str, body: bytes, message_id: str, traceparent: str | None = None) -> bool:
         """True once a stream has stored it, False when the bus could not be reached. See `Publisher`."""
+        headers = {MESSAGE_ID: message_id}
+        if traceparent is not None:
+            headers[TRACEPARENT] = traceparent
         try:
             try:
-                await self._publish(subject, body, message_id)
+                await self._jetstream.publish(subject, body, timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers)
             except NoStreamResponseError:
                 log.warning("bus.stream_missing", subject=subject)
                 await self.ensure_streams()
-                await self._publish(subject, body, message_id)
+                await self._jetstream.publish(subject, body, timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers)
         except BUS_ERRORS as error:
             log.warning("bus.publish_failed", subject=subject, message_id=message_id, error=repr(error))
             return False
         return True
-
-    async def _publish(self, subject: str, body: bytes, message_id: str) -> None:
-        headers = {"Nats-Msg-Id": message_id}
-        await self._jetstream.publish(subject, body, timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers)
 
     async def ask_for_all(self) -> None:
         """Asks the server for every stream, and for every consumer of this service.

@@ -9,18 +9,22 @@ not get a second copy.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
 from common.messages.envelope import Envelope
 from common.messaging.errors import TryLater
 from common.messaging.failures import BUS_ERRORS
 from common.persistence.database import DATABASE_AWAY
+from common.runtime.metrics import FAILED, HANDLED, QUARANTINED, TRY_LATER, ConsumerMeasures
+from common.runtime.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +34,12 @@ FAILURES_MAX = 6
 RETRY_DELAY_SECONDS = 1.0
 SUBSCRIBE_RETRY_SECONDS = 0.5
 FETCH_TIMEOUT_SECONDS = 5.0
+
+TRACEPARENT = "traceparent"
+"""The header that a message carries its trace in."""
+
+in_hand: ContextVar[Envelope | None] = ContextVar("in_hand", default=None)
+"""The message that the running task handles."""
 
 Handler = Callable[[Envelope], Coroutine[Any, Any, None]]
 Quarantine = Callable[[str, bytes, str], Coroutine[Any, Any, None]]
@@ -53,6 +63,7 @@ class Consumer:
         self.durable = durable
         self._jetstream = jetstream
         self._handler = handler
+        self._measures = ConsumerMeasures(durable)
         self._quarantine = quarantine
         self._slots = asyncio.Semaphore(concurrency)
         self._failures: dict[int, int] = {}
@@ -82,7 +93,7 @@ class Consumer:
         Raises:
             nats.errors.Error, nats.js.errors.Error, TimeoutError: it is not there, or the server does not answer.
         """
-        await self._jetstream.consumer_info(self.stream, self.durable)
+        self._measures.lag(await self._jetstream.consumer_info(self.stream, self.durable))
 
     async def _subscribe(self, ensure_streams: Callable[[], Awaitable[None]]) -> JetStreamContext.PullSubscription:
         """Subscribes, however long that takes."""
@@ -134,8 +145,10 @@ class Consumer:
                     await message.nak(delay=ACK_WAIT_SECONDS)
                 return
             self._in_hand.add(sequence)
+            parent = (message.headers or {}).get(TRACEPARENT)
             try:
-                await self._handle(message, sequence)
+                with span(f"process {message.subject}", kind=SpanKind.CONSUMER, parent=parent):
+                    await self._handle(message, sequence)
             finally:
                 self._in_hand.discard(sequence)
         finally:
@@ -147,18 +160,22 @@ class Consumer:
         except ValidationError as error:
             await self._give_up(message, sequence, f"not an envelope: {error}")
             return
+        in_hand.set(envelope)
         failure = await self._outcome(message, self._handler(envelope))
         if failure is None:
+            self._measures.count(HANDLED)
             self._failures.pop(sequence, None)
             with suppress(*BUS_ERRORS):
                 await message.ack()
         elif isinstance(failure, (TryLater, *DATABASE_AWAY)):
+            self._measures.count(TRY_LATER)
             log.warning("bus.try_later", subject=message.subject, message_id=envelope.id, error=repr(failure))
             await self._again(message)
         else:
             await self._failed(message, sequence, envelope, failure)
 
     async def _failed(self, message: Msg, sequence: int, envelope: Envelope, failure: BaseException) -> None:
+        self._measures.count(FAILED)
         log.error("bus.handler_failed", subject=message.subject, message_id=envelope.id, exc_info=failure)
         self._failures[sequence] = self._failures.get(sequence, 0) + 1
         if isinstance(failure, ValidationError) or self._failures[sequence] >= FAILURES_MAX:
@@ -173,6 +190,7 @@ class Consumer:
             log.error("bus.quarantine_failed", subject=message.subject, reason=reason, exc_info=failure)
             await self._again(message)
             return
+        self._measures.count(QUARANTINED)
         self._failures.pop(sequence, None)
         with suppress(*BUS_ERRORS):
             await message.term()

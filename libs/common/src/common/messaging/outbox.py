@@ -16,21 +16,23 @@ from common.messages.contracts import Message
 from common.messages.envelope import Envelope
 from common.persistence.database import DATABASE_AWAY, Connection, Pool
 from common.runtime.clock import Clock
+from common.runtime.metrics import OUTBOX_OLDEST_SECONDS
+from common.runtime.tracing import message_traceparents
 
 log = structlog.get_logger(__name__)
 
 _INSERT = """
-INSERT INTO watchlist.outbox (service, message_id, subject, body, created_at)
-SELECT $1, m.message_id, m.subject, m.body, $5
-FROM unnest($2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY AS m (message_id, subject, body, place) ORDER BY place
-ON CONFLICT (message_id) DO NOTHING RETURNING id, message_id, subject, body
+INSERT INTO watchlist.outbox (service, message_id, subject, body, traceparent, created_at)
+SELECT $1, m.message_id, m.subject, m.body, m.traceparent, $6
+FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[])
+    WITH ORDINALITY AS m (message_id, subject, body, traceparent, place) ORDER BY place
+ON CONFLICT (message_id) DO NOTHING RETURNING id, message_id, subject, body, traceparent
 """
 _UNPUBLISHED = """
-SELECT id, message_id, subject, body FROM watchlist.outbox
+SELECT id, message_id, subject, body, traceparent FROM watchlist.outbox
 WHERE service = $1 AND published_at IS NULL AND id > $2 ORDER BY id LIMIT $3
 """
 _PUBLISHED = "UPDATE watchlist.outbox SET published_at = $2 WHERE id = ANY($1)"
-_BACKLOG = "SELECT count(*), min(created_at) FROM watchlist.outbox WHERE service = $1 AND published_at IS NULL"
 # The bus keeps nothing longer than its streams do; who asks for a message's id again asks about work of its day.
 _FORGET = """
 DELETE FROM watchlist.outbox WHERE id IN (
@@ -48,8 +50,11 @@ FORGET_EVERY_SECONDS = 60.0
 class Publisher(Protocol):
     """The sending side of the bus."""
 
-    async def publish(self, subject: str, body: bytes, message_id: str) -> bool:
-        """True once the bus has stored it (or had it already), False when it could not be reached."""
+    async def publish(self, subject: str, body: bytes, message_id: str, traceparent: str | None) -> bool:
+        """True once the bus has stored it (or had it already), False when it could not be reached.
+
+        `traceparent` goes along as a header.
+        """
         ...
 
 
@@ -61,6 +66,7 @@ class OutboxMessage:
     message_id: str
     subject: str
     body: bytes
+    traceparent: str | None
 
 
 class Outbox:
@@ -83,13 +89,14 @@ class Outbox:
         self, connection: Connection, messages: Sequence[tuple[str, str, Message]]
     ) -> list[OutboxMessage]:
         """Writes many messages, each (subject, message id, payload), with one statement; see `add`."""
-        now = self._clock.now()
+        now, committed_at_seconds = self._clock.now(), self._clock.unix_seconds()
         bodies = [
             Envelope(
                 id=message_id,
                 subject=subject,
                 producer=self._service,
                 sent_at=now,
+                committed_at_seconds=committed_at_seconds,
                 payload=payload.model_dump(mode="json"),
             )
             .model_dump_json()
@@ -97,7 +104,8 @@ class Outbox:
             for subject, message_id, payload in messages
         ]
         subjects, message_ids = [m[0] for m in messages], [m[1] for m in messages]
-        rows = await connection.fetch(_INSERT, self._service, message_ids, subjects, bodies, now)
+        traceparents = message_traceparents(subjects)
+        rows = await connection.fetch(_INSERT, self._service, message_ids, subjects, bodies, traceparents, now)
         return [OutboxMessage(**row) for row in rows]
 
     def submit(self, messages: Sequence[OutboxMessage]) -> None:
@@ -108,6 +116,7 @@ class Outbox:
 
     async def run(self) -> None:
         """Publishes what is submitted, for ever."""
+        OUTBOX_OLDEST_SECONDS.set_function(self.oldest_waits_seconds)
         while True:
             batch = [await self._pending.get()]
             while not self._pending.empty() and len(batch) < 500:
@@ -149,13 +158,6 @@ class Outbox:
             if batch < FORGET_BATCH:
                 return forgotten
 
-    async def backlog(self) -> tuple[int, timedelta]:
-        """How many messages wait, and the age of the oldest in strategy time."""
-        row = await self._pool.fetchrow(_BACKLOG, self._service)
-        assert row is not None
-        oldest = row["min"]
-        return row["count"], self._clock.now() - oldest if oldest else timedelta(0)
-
     def _see_oldest(self, message_id: int | None) -> None:
         if message_id is None:
             self._oldest = None
@@ -163,7 +165,8 @@ class Outbox:
             self._oldest = (message_id, self._clock.monotonic())
 
     async def _publish(self, batch: Sequence[OutboxMessage]) -> int:
-        stored = await asyncio.gather(*(self._publisher.publish(m.subject, m.body, m.message_id) for m in batch))
+        publish = self._publisher.publish
+        stored = await asyncio.gather(*(publish(m.subject, m.body, m.message_id, m.traceparent) for m in batch))
         done = [message.id for message, ok in zip(batch, stored, strict=True) if ok]
         if done:
             try:

@@ -185,6 +185,7 @@ class LiveTradeSignal(SQLModel, table=True):
     spread_pnl_usdt: Decimal | None = _money(nullable=True)
     net_pnl_usdt: Decimal | None = _money(nullable=True)
     payload: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'::jsonb")))
+    traceparent: str | None = _text(nullable=True)
     lease_owner: str | None = _text(nullable=True)
     lease_until_seconds: float | None = Field(default=None, description="real unix time: leases are about processes")
 
@@ -398,6 +399,7 @@ class Outbox(SQLModel, table=True):
     message_id: str = _text(unique=True)
     subject: str = _text()
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    traceparent: str | None = _text(nullable=True)
     created_at: datetime = _time()
     published_at: datetime | None = _time(nullable=True)
 

@@ -1,4 +1,7 @@
-"""Structured logs: one JSON object a line on standard output, times from the service's clock."""
+"""Structured logs: one JSON object a line on standard output, times from the service's clock.
+
+A line that is written within a span carries its `trace_id` and `span_id`, one about a trade the trade's `signal_id`.
+"""
 
 import logging
 import sys
@@ -7,6 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from common.runtime.clock import Clock
+from common.runtime.tracing import log_ids
 
 
 def configure_logging(service: str, level: str, clock: Clock) -> None:
@@ -15,6 +19,7 @@ def configure_logging(service: str, level: str, clock: Clock) -> None:
     def stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event["at"] = clock.now().isoformat(timespec="milliseconds")
         event["service"] = service
+        event.update(log_ids())
         return event
 
     processors: list[Processor] = [

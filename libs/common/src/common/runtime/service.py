@@ -27,8 +27,11 @@ from common.persistence.database import DATABASE_AWAY
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock, ReplayClock
 from common.runtime.health import Check, check_all
+from common.runtime.http_watch import HttpWatch
+from common.runtime.metrics import DEPENDENCY_UP, LOOP_FAILURES
 from common.runtime.problems import install_problem_handlers
 from common.runtime.settings import SettingsError
+from common.runtime.tracing import configure_tracing
 from common.venues.errors import VenueError
 
 log = structlog.get_logger(__name__)
@@ -52,6 +55,7 @@ def create_app(
     """
     app: FastAPI = FastAPIOffline(title=f"Tandem {name}", description=description, version="0.1.0")
     install_problem_handlers(app)
+    app.add_middleware(HttpWatch)
 
     @app.get("/health/live", tags=["operations"])
     async def live() -> dict[str, str]:
@@ -71,7 +75,10 @@ def create_app(
 
     @app.get("/metrics", tags=["operations"])
     async def metrics() -> Response:
-        """Prometheus metrics."""
+        """Prometheus metrics, and with them how each dependency answers now."""
+        readiness = await check_all(checks)
+        for dependency in readiness.checked:
+            DEPENDENCY_UP.labels(dependency).set(dependency not in readiness.problems)
         return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
     @app.get("/settings", tags=["operations"])
@@ -100,21 +107,24 @@ def _add_audit(app: FastAPI, name: str, journal: Journal) -> None:
 async def every(clock: Clock, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
     """Runs `work` now and then every `seconds` of strategy time; what may pass by itself is logged and tried again."""
     while True:
-        try:
-            await work()
-        except PASSING_ERRORS as error:
-            log.warning("loop.failed", loop=name, error=repr(error))
+        await _round(work, name)
         await clock.sleep(seconds)
 
 
 async def every_real(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
     """As `every`, in real seconds: for polling, and for work that must not wait for the market's clock."""
     while True:
-        try:
-            await work()
-        except PASSING_ERRORS as error:
-            log.warning("loop.failed", loop=name, error=repr(error))
+        await _round(work, name)
         await asyncio.sleep(seconds)
+
+
+async def _round(work: Callable[[], Awaitable[object]], name: str) -> None:
+    failures = LOOP_FAILURES.labels(name)
+    try:
+        await work()
+    except PASSING_ERRORS as error:
+        failures.inc()
+        log.warning("loop.failed", loop=name, error=repr(error))
 
 
 class _Server(uvicorn.Server):
@@ -165,7 +175,11 @@ def _spare_modules_from_collection() -> None:
 def run(name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a service's `main` and turns its end into an exit code: 2 for wrong settings, 1 for a failure."""
     try:
-        _run_loop(main)
+        tracing = configure_tracing(name.replace("_", "-"))
+        try:
+            _run_loop(main)
+        finally:
+            tracing.shutdown()
     except START_ERRORS as error:
         print(f"{name} does not start:\n{error}", file=sys.stderr)
         sys.exit(2)

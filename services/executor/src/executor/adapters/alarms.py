@@ -5,8 +5,11 @@ from typing import Any
 
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock
+from executor.adapters.measures import ALARMS
+from executor.domain.reconciliation import DriftKind
 
 SILENT_FOR = timedelta(hours=1)
+KINDS = ("unwind_not_done", "unwind_loss", "position_without_trade", *(f"drift_{kind}" for kind in DriftKind))
 
 
 class JournalAlarms:
@@ -16,8 +19,11 @@ class JournalAlarms:
         self._journal = journal
         self._clock = clock
         self._sounded_at: dict[tuple[str, int | None], datetime] = {}
+        for kind in KINDS:
+            ALARMS.labels(kind)
 
     async def sound(self, kind: str, message: str, detail: dict[str, Any], signal_id: int | None = None) -> None:
+        ALARMS.labels(kind.partition(":")[0]).inc()
         now = self._clock.now()
         last = self._sounded_at.get((kind, signal_id))
         if last is not None and now - last < SILENT_FOR:

@@ -5,15 +5,16 @@ from datetime import datetime
 from decimal import Decimal
 
 from common.domain.identifiers import Leg, Side
-from common.messaging.outbox import Outbox
+from common.messaging.outbox import Outbox, OutboxMessage
 from common.persistence.database import Connection, Pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock
+from common.runtime.tracing import trade_span
 from common.venues.ports import Fill, FundingPayment
 from executor.adapters.rows import TRADE_COLUMNS, fetch_book, read_trade
 from executor.adapters.signal_ledger import tell
 from executor.domain.records import Order, Trade, TradeBook
-from executor.domain.settlement_sum import BookedFill, final_account
+from executor.domain.settlement_sum import BookedFill, FinalAccount, final_account
 
 _ACTIVE = f"SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal WHERE status IN ('open', 'closing')"  # noqa: S608
 _UNBOOKED_TRADES = """
@@ -175,30 +176,33 @@ class PostgresBookkeeping:
             account = final_account(fills, payments)
             if account is None:
                 return False
-            version = await connection.fetchval(
-                _FINALISE,
-                trade.id,
-                trade.version,
-                account.spread_pnl_usdt,
-                account.fees_usdt,
-                account.funding_usdt,
-                account.net_pnl_usdt,
-                self._clock.now(),
-            )
-            if version is None:
-                return False
-            detail = {
-                "spread_pnl_usdt": str(account.spread_pnl_usdt),
-                "fees_usdt": str(account.fees_usdt),
-                "funding_usdt": str(account.funding_usdt),
-                "net_pnl_usdt": str(account.net_pnl_usdt),
-            }
-            await self._journal.decided(
-                "finalised", detail, symbol=trade.symbol, signal_id=trade.id, connection=connection
-            )
-            news = await tell(self._outbox, connection, self._clock, trade, version, trade.status, "finalised", detail)
+            with trade_span("finalise", trade.id, trade.traceparent):
+                news = await self._sum_up(connection, trade, account)
         self._outbox.submit(news)
-        return True
+        return bool(news)
+
+    async def _sum_up(self, connection: Connection, trade: Trade, account: FinalAccount) -> list[OutboxMessage]:
+        """Stores the account of a trade that still stands as it was read, and the news of it; nothing otherwise."""
+        version = await connection.fetchval(
+            _FINALISE,
+            trade.id,
+            trade.version,
+            account.spread_pnl_usdt,
+            account.fees_usdt,
+            account.funding_usdt,
+            account.net_pnl_usdt,
+            self._clock.now(),
+        )
+        if version is None:
+            return []
+        detail = {
+            "spread_pnl_usdt": str(account.spread_pnl_usdt),
+            "fees_usdt": str(account.fees_usdt),
+            "funding_usdt": str(account.funding_usdt),
+            "net_pnl_usdt": str(account.net_pnl_usdt),
+        }
+        await self._journal.decided("finalised", detail, symbol=trade.symbol, signal_id=trade.id, connection=connection)
+        return await tell(self._outbox, connection, self._clock, trade, version, trade.status, "finalised", detail)
 
     async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
         await self._pool.execute(_POSITION, venue, list(quantities), list(quantities.values()), read_at)

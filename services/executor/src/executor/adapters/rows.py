@@ -13,7 +13,7 @@ from executor.domain.trade_machine import TradeStatus
 
 TRADE_COLUMNS = """
 id, version, event_id, order_key, type, symbol, long_venue, short_venue, status, attempts, pnl_hat, win_prob,
-take_profit_pnl, opened_at, close_requested_at, close_reason, closed_at, payload
+take_profit_pnl, opened_at, close_requested_at, close_reason, closed_at, payload, traceparent
 """
 ORDER_COLUMNS = """
 id, version, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only, quantity,

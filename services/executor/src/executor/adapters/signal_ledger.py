@@ -11,6 +11,7 @@ from common.messaging.outbox import Outbox, OutboxMessage
 from common.persistence.database import Connection, Pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock
+from common.runtime.tracing import traceparent
 from executor.adapters.rows import EVENT_COLUMNS, TRADE_COLUMNS, fetch_trade, read_event, read_trade
 from executor.application.ports import StaleTradeError
 from executor.domain.gate import Standing
@@ -22,8 +23,8 @@ from executor.domain.trade_machine import TradeStatus, sources_of
 _RECORD = f"""
 INSERT INTO watchlist.live_trade_signal
     (event_id, order_key, mode, type, symbol, long_venue, short_venue, status, pnl_hat, win_prob, prediction_source,
-     created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'new', $8, $9, $10, $11, $11)
+     traceparent, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'new', $8, $9, $10, $11, $12, $12)
 ON CONFLICT (event_id) DO NOTHING RETURNING {TRADE_COLUMNS}
 """  # noqa: S608  column names of ours
 _BY_EVENT = f"SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal WHERE event_id = $1"  # noqa: S608
@@ -92,6 +93,7 @@ class PostgresSignalLedger:
             prediction.pnl_hat if prediction else None,
             prediction.win_prob if prediction else None,
             prediction.source if prediction else None,
+            traceparent(),
             self._clock.now(),
         )
         if row is not None:

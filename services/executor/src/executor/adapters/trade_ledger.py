@@ -17,6 +17,7 @@ from common.messaging.outbox import Outbox, OutboxMessage
 from common.persistence.database import Connection, Pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock
+from common.runtime.tracing import step
 from executor.adapters.rows import ENTRY_COLUMNS, ORDER_COLUMNS, TRADE_COLUMNS, fetch_book, read_order, read_trade
 from executor.adapters.signal_ledger import tell
 from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
@@ -167,6 +168,7 @@ class PostgresTradeLedger:
     async def book(self, signal_id: int) -> TradeBook:
         return await fetch_book(self._pool, signal_id)
 
+    @step("commit intents")
     async def begin_entry(self, book: TradeBook, plan: EntryPlan, concurrent_max: int) -> TradeBook:
         trade = book.trade
         first = trade.status is not TradeStatus.OPEN
@@ -272,6 +274,7 @@ class PostgresTradeLedger:
         )
         return changed is not None
 
+    @step("commit intents")
     async def add_orders(self, book: TradeBook, orders: Sequence[NewOrder]) -> TradeBook:
         async with self._pool.acquire() as connection, connection.transaction():
             trade = await self._touch(connection, book.trade)
@@ -317,6 +320,7 @@ class PostgresTradeLedger:
             for row in await self._pool.fetch(_OPERATOR_CLOSES)
         ]
 
+    @step("fill entry")
     async def fill_entry(self, book: TradeBook, entry: Entry, fill: EntryFill, residual: dict[str, Any]) -> TradeBook:
         async with self._pool.acquire() as connection, connection.transaction():
             now = self._clock.now()
@@ -350,6 +354,7 @@ class PostgresTradeLedger:
         self._outbox.submit(news)
         return book
 
+    @step("fail entry")
     async def fail_entry(self, book: TradeBook, entry: Entry, evidence: dict[str, Any]) -> TradeBook:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_FAIL_ENTRY, entry.id, {"failure": evidence})
@@ -364,6 +369,7 @@ class PostgresTradeLedger:
         self._outbox.submit(news)
         return book
 
+    @step("begin close")
     async def begin_close(self, book: TradeBook, request: CloseRequested) -> TradeBook:
         async with self._pool.acquire() as connection, connection.transaction():
             trade, sources = book.trade, sources_of(TradeStatus.CLOSING)
@@ -377,6 +383,7 @@ class PostgresTradeLedger:
         self._outbox.submit(news)
         return book
 
+    @step("finish close")
     async def finish_close(self, book: TradeBook, evidence: dict[str, Any]) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             trade, sources = book.trade, sources_of(TradeStatus.CLOSED)

@@ -23,6 +23,7 @@ from executor.application.entries import EntryOpener
 from executor.application.orders import OrderRunner
 from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger, TradingStates, Venues
 from executor.application.reconciling import Reconciler
+from executor.application.traced import traced
 from executor.domain.records import WHOLE_TRADE, NewOrder, TradeBook, new_order
 from executor.domain.trade_machine import TradeStatus
 from executor.domain.trading_state import Authority, may_send
@@ -137,6 +138,7 @@ class Closing:
         last = max([*times, *([worked_at] if worked_at else [])], default=None)
         return last is None or self._clock.now() - last >= self._cooldown
 
+    @traced("close")
     async def _work(self, book: TradeBook, authority: Authority) -> None:
         """Rounds of orders for as long as they get on; two that do not end it for now."""
         failed_rounds = 0

@@ -13,6 +13,7 @@ from common.runtime.clock import Clock
 from executor.application.orders import OrderRunner
 from executor.application.ports import Alarms, EntryPlan, TradeLedger, Venues
 from executor.application.standings import AccountStandings
+from executor.application.traced import traced
 from executor.domain.pair import JOINT, PairAction, entry_fill, excess, outcome
 from executor.domain.records import Entry, TradeBook, leg_fills, new_order
 
@@ -67,6 +68,7 @@ class EntryOpener:
         await asyncio.gather(*(self._standings.renew(order.venue) for order in legs))
         return book
 
+    @traced("settle")
     async def settle(self, book: TradeBook) -> TradeBook:
         """Brings the entry in flight to rest, from whatever point it was left at.
 
@@ -111,6 +113,7 @@ class EntryOpener:
         quantity = floor_to_step(quantity, instrument.quantity_step)
         return (leg, quantity) if quantity >= instrument.quantity_min else None
 
+    @traced("unwind")
     async def _unwind(self, book: TradeBook, entry: Entry, leg: Leg, quantity: Decimal) -> TradeBook:
         price = book.opening_order(entry, leg).reference_price
         attempt = book.next_attempt(entry.entry, leg, Purpose.UNWIND)

@@ -12,6 +12,7 @@ from common.venues.errors import VenueError
 from executor.application.entries import EntryOpener
 from executor.application.planning import EntryPlanner, Proposal
 from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
+from executor.application.traced import traced
 from executor.domain.gate import Candidate, GateRules, refuse, refuse_by_funding
 from executor.domain.records import Trade, TradeBook
 from executor.domain.refusal import Refusal
@@ -72,6 +73,7 @@ class SignalOpener:
         """Expires a signal that is no longer eligible."""
         await self._ledger.expire(ended.signal_id, ended.attempt, ended.reason, ended.evidence)
 
+    @traced("open")
     async def _attempt(self, trade: Trade, event: WatchlistEvent) -> None:
         if not self._trades.claim(trade.id):
             log.info("signal.in_hand", signal_id=trade.id)

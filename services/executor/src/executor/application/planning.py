@@ -9,6 +9,7 @@ from common.domain.identifiers import Leg
 from common.domain.spread import take_profit_pnl
 from common.runtime.clock import Clock
 from common.runtime.settings import TradingSettings
+from common.runtime.tracing import step
 from common.venues.errors import VenueError
 from executor.application.ports import EntryPlan, Venues
 from executor.application.standings import AccountStandings
@@ -46,6 +47,7 @@ class EntryPlanner:
             book_age_max_seconds=settings.live_trading_max_book_age_sec,
         )
 
+    @step("plan")
     async def plan(self, proposal: Proposal) -> EntryPlan | Refusal:
         """Steps 5 to 8: everything that must hold before an intent is committed."""
         trade = proposal.trade
@@ -105,6 +107,7 @@ class EntryPlanner:
             return Refusal("preflight_failed", False, evidence)
         return Venue(await market.book(symbol), instrument)
 
+    @step("preflight")
     async def _preflight(self, proposal: Proposal, sweep: EntrySweep) -> Refusal | None:
         legs = (
             (Leg.LONG, sweep.long_venue, sweep.long_buy.worst_price),

@@ -21,6 +21,7 @@ from executor.application.entries import EntryOpener
 from executor.application.opening import gate_rules
 from executor.application.planning import EntryPlanner, Proposal
 from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
+from executor.application.traced import traced
 from executor.domain.gate import refuse_by_state
 from executor.domain.records import TradeBook
 from executor.domain.refusal import Refusal
@@ -70,6 +71,7 @@ class ScaleIn:
         finally:
             await self._trades.release_lease(request.signal_id)
 
+    @traced("scale in")
     async def _answer(self, book: TradeBook, request: ScaleInRequested) -> Refusal | None:
         trade, entries = book.trade, book.filled_entries
         if trade.status is not TradeStatus.OPEN or len(entries) != request.entries or not entries:

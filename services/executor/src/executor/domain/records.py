@@ -36,6 +36,8 @@ class Trade:
     close_reason: str | None
     closed_at: datetime | None
     payload: dict[str, Any]
+    traceparent: str | None = None
+    """The trace that the trade's signal was recorded in."""
 
     def venue(self, leg: Leg) -> str:
         """The venue that holds `leg`."""

@@ -21,7 +21,7 @@ SERVICE = "position_monitor"
 # The trades that are watched; the states are those of the index that allows one active trade a symbol.
 _TRADES = """
 SELECT id, symbol, status, long_venue, short_venue, opened_at, force_close_at, take_profit_pnl,
-       close_requested_at, close_reason
+       close_requested_at, close_reason, traceparent
 FROM watchlist.live_trade_signal WHERE status IN ('open', 'closing') ORDER BY id
 """
 # Entries, whether one is being opened, and what they left over; a failed one may have left something too.
@@ -174,6 +174,7 @@ def _trade(row: asyncpg.Record, parts: dict[str, list[asyncpg.Record]], asked: M
         },
         newest_event=_event(parts["events"]),
         asked=dict(asked),
+        traceparent=row["traceparent"],
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from position_monitor.application.ports import Ledger, StoreAway
-from position_monitor.application.watch import Tools, TradeWatch, WatchRules
+from position_monitor.application.watch import Judgement, Tools, TradeWatch, WatchRules
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,10 @@ class Monitor:
     def watches(self) -> list[TradeWatch]:
         """All watches, oldest trade first."""
         return [watched.watch for _, watched in sorted(self._watched.items())]
+
+    def judgements(self) -> list[Judgement]:
+        """The latest judgement of each watched trade that has been judged, oldest trade first."""
+        return [watch.latest for watch in self.watches() if watch.latest is not None]
 
     async def run(self) -> None:
         """Follows the ledger for ever. A watch that fails ends the process."""

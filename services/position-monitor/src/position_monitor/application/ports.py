@@ -114,6 +114,10 @@ class Measurements(Protocol):
         """One verdict was reached, in real seconds."""
         ...
 
+    def reacted(self, seconds: float) -> None:
+        """A trade was judged so long after the change of its book, in real seconds."""
+        ...
+
     def book_used(self, venue: str, age_seconds: float) -> None:
         """A book of this age, in real seconds, was looked at."""
         ...

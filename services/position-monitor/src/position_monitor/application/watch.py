@@ -15,6 +15,7 @@ import structlog
 
 from common.domain.identifiers import Leg
 from common.runtime.clock import Clock
+from common.runtime.tracing import trade_span
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.ports import (
     BookReading,
@@ -36,7 +37,7 @@ from position_monitor.domain.exits import (
 from position_monitor.domain.explanation import explain
 from position_monitor.domain.hedge import Suspicion, discrepancy, suspicion
 from position_monitor.domain.market import BOOK_MISSING, Market, Quote, look
-from position_monitor.domain.requests import is_due, request_of
+from position_monitor.domain.requests import Request, is_due, request_of
 from position_monitor.domain.settlements import funding_received_usdt
 from position_monitor.domain.trade import Asked, Trade, VenueHolding
 
@@ -97,6 +98,7 @@ class TradeWatch:
         self._rejected_at: datetime | None = None
         self._holdings_seen: dict[Leg, tuple[datetime, float]] = {}
         self._wake = asyncio.Event()
+        self._changed_seconds: float | None = None
         self.latest: Judgement | None = None
 
     def update(self, trade: Trade, may_open: bool) -> None:
@@ -114,7 +116,7 @@ class TradeWatch:
         """Judges at every occasion, for ever; a store that is away is asked again at the next one."""
         with ExitStack() as subscriptions:
             for venue in self._trade.venues.values():
-                subscriptions.callback(self._tools.books.subscribe((venue, self._trade.symbol), self.wake))
+                subscriptions.callback(self._tools.books.subscribe((venue, self._trade.symbol), self._book_changed))
             self._wake.set()
             while True:
                 await self._wake.wait()
@@ -124,9 +126,20 @@ class TradeWatch:
                 except StoreAway as error:
                     log.warning("watch.not_recorded", signal_id=self._trade.signal_id, error=str(error))
 
+    def _book_changed(self) -> None:
+        if self._changed_seconds is None:
+            self._changed_seconds = self._tools.clock.monotonic()
+        self.wake()
+
+    def _measure_reaction(self) -> None:
+        if self._changed_seconds is not None:
+            self._tools.measurements.reacted(self._tools.clock.monotonic() - self._changed_seconds)
+            self._changed_seconds = None
+
     async def consider(self) -> None:
         """Judges the trade once on the latest books, confirms a take-profit, and records the outcome."""
         judgement = self._judge(self._tools.books.latest)
+        self._measure_reaction()
         may_ask = self._may_ask(judgement)
         if judgement.verdict.takes_profit and may_ask:
             judgement = await self._confirm()
@@ -191,8 +204,15 @@ class TradeWatch:
         return dict(zip(keys, readings, strict=True)).__getitem__
 
     async def _record(self, judgement: Judgement, may_ask: bool) -> None:
+        request = request_of(judgement.trade, judgement.verdict) if may_ask else None
+        if request is None:
+            await self._store(judgement, None)
+            return
+        with trade_span(f"decide {request.reason}", request.signal_id, judgement.trade.traceparent):
+            await self._store(judgement, request)
+
+    async def _store(self, judgement: Judgement, request: Request | None) -> None:
         verdict, now = judgement.verdict, judgement.at
-        request = request_of(judgement.trade, verdict) if may_ask else None
         is_rejected = verdict.reason == TAKE_PROFIT_REJECTED
         decision = _decision_name(judgement) if request or is_rejected else None
         meaning = (str(verdict.action), verdict.reason)

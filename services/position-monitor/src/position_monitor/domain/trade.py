@@ -81,6 +81,8 @@ class Trade:
     holdings: Mapping[Leg, VenueHolding] = field(default_factory=lambda: MappingProxyType({}))
     newest_event: FreshEvent | None = None
     asked: Mapping[str, Asked] = field(default_factory=lambda: MappingProxyType({}))
+    traceparent: str | None = None
+    """The trace that the trade's signal was recorded in."""
 
     def leg(self, leg: Leg) -> LegPosition:
         """Open quantity and average entry price of one leg, from the fills."""

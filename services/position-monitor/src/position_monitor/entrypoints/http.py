@@ -68,8 +68,7 @@ def add_positions(app: FastAPI, monitor: Monitor) -> None:
     @app.get("/positions", tags=["positions"])
     async def positions() -> Positions:
         """Current valuations, from memory."""
-        judgements = [watch.latest for watch in monitor.watches()]
-        return Positions(items=[_view(judgement) for judgement in judgements if judgement is not None])
+        return Positions(items=[_view(judgement) for judgement in monitor.judgements()])
 
 
 def _view(judgement: Judgement) -> PositionView:

@@ -1,14 +1,18 @@
-"""What this service counts for Prometheus."""
+"""What this service counts for Prometheus. Names and labels as in `common.runtime.metrics`."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
-OBSERVATIONS = Counter("observations_total", "Observations stored, by what became of them", ["outcome"])
-BATCH_SECONDS = Histogram("observation_batch_seconds", "From a batch received to its commit, real seconds")
-SCAN_SECONDS = Histogram("scan_seconds", "One round of the scanner over all venues, real seconds")
-VENUE_FAILURES = Counter("scanner_venue_failures_total", "Reads of a venue that failed", ["venue", "reason"])
-LIVE_EVENTS = Gauge("watchlist_events", "Events that are not closed", ["status"])
-EVENT_CHANGES = Counter("watchlist_event_changes_total", "Events opened and closed", ["change"])
-RETRIES = Counter("retries_total", "Skipped signals brought back, repeated, or ended", ["outcome"])
-UNSIGNALLED = Counter("events_announced_again_total", "Open events without a signal, published once more")
-OUTBOX_BACKLOG = Gauge("outbox_backlog", "Committed messages that the bus has not acknowledged")
-OUTBOX_AGE_SECONDS = Gauge("outbox_oldest_seconds", "Age of the oldest of them, strategy seconds")
+from common.runtime.metrics import FAST_SECONDS
+
+OBSERVATIONS = Counter("tandem_observations_total", "Observations stored, by what became of them", ["outcome"])
+BATCH_SECONDS = Histogram(
+    "tandem_observation_accept_seconds",
+    "From a batch of observations at hand to its commit, real seconds",
+    buckets=FAST_SECONDS,
+)
+SCAN_SECONDS = Histogram("tandem_scan_seconds", "One round of the scanner over all venues, real seconds")
+VENUE_FAILURES = Counter("tandem_scanner_venue_failures_total", "Reads of a venue that failed", ["venue", "reason"])
+LIVE_EVENTS = Gauge("tandem_watchlist_events", "Events that are not closed", ["status"])
+EVENT_CHANGES = Counter("tandem_watchlist_event_changes_total", "Events opened and closed", ["change"])
+RETRIES = Counter("tandem_signal_retries_total", "Skipped signals brought back, repeated, or ended", ["outcome"])
+UNSIGNALLED = Counter("tandem_events_announced_again_total", "Open events without a signal, published once more")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from signal_ingest.domain.merging import EventChange, MergeResult
@@ -93,12 +93,4 @@ class ObservationPast(Protocol):
 
     async def load(self, names: Collection[PairName], since: datetime) -> list[PairHistory]:
         """The history of each named pair from `since`, with or without observations."""
-        ...
-
-
-class Backlog(Protocol):
-    """The outbox, as far as it is measured."""
-
-    async def backlog(self) -> tuple[int, timedelta]:
-        """How many messages wait, and the age of the oldest in strategy time."""
         ...

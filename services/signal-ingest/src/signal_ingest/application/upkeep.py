@@ -8,8 +8,8 @@ from datetime import timedelta
 import structlog
 
 from common.runtime.clock import Clock
-from signal_ingest.application.measures import LIVE_EVENTS, OUTBOX_AGE_SECONDS, OUTBOX_BACKLOG, UNSIGNALLED
-from signal_ingest.application.ports import Backlog, WatchlistStore
+from signal_ingest.application.measures import LIVE_EVENTS, UNSIGNALLED
+from signal_ingest.application.ports import WatchlistStore
 from signal_ingest.application.repetition import Said, repetition_mark
 from signal_ingest.domain.merging import MergeRules
 from signal_ingest.domain.prediction.history import WINDOW
@@ -29,9 +29,8 @@ OBSERVATIONS_KEPT = WINDOW + timedelta(days=1)
 class Upkeep:
     """The rounds over the watchlist; each method is one round."""
 
-    def __init__(self, store: WatchlistStore, outbox: Backlog, clock: Clock, rules: MergeRules) -> None:
+    def __init__(self, store: WatchlistStore, clock: Clock, rules: MergeRules) -> None:
         self._store = store
-        self._outbox = outbox
         self._clock = clock
         self._rules = rules
         self._unsignalled: dict[int | None, Said | None] = {}
@@ -80,6 +79,3 @@ class Upkeep:
         """Reads the gauges."""
         for status, count in (await self._store.count_live()).items():
             LIVE_EVENTS.labels(status).set(count)
-        waiting, age = await self._outbox.backlog()
-        OUTBOX_BACKLOG.set(waiting)
-        OUTBOX_AGE_SECONDS.set(age.total_seconds())

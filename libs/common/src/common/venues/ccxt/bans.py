@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ccxt.base import errors as ccxt_errors
 
 from common.runtime.clock import Clock
+from common.runtime.metrics import VenueMeasures
 
 BAN_SECONDS_UNSAID = {403: 60.0, 418: 60.0, 429: 10.0}
 """How long a venue is left alone that does not say until when, by the HTTP status that it refused with."""
@@ -31,8 +32,9 @@ class VenueBan(ccxt_errors.RateLimitExceeded):  # type: ignore[misc]  # ccxt has
 class BanGate:
     """One exchange's bans. Real time: bans are counted on the monotonic clock, whatever happens to the wall clock."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, measures: VenueMeasures) -> None:
         self._clock = clock
+        self._measures = measures
         self._closed_until = -math.inf
 
     def check(self) -> None:
@@ -51,6 +53,7 @@ class BanGate:
         now = self._clock.unix_seconds()
         until = min(_said_until(headers, body, status, now), now + BAN_SECONDS_MAX)
         self._closed_until = max(self._closed_until, self._clock.monotonic() + until - now)
+        self._measures.banned(now + self._closed_until - self._clock.monotonic())
         return VenueBan("the venue refuses all requests for now", until, code)
 
 

@@ -6,6 +6,7 @@ whether a request left this process, the HTTP status, the venue's own code, and 
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -15,8 +16,9 @@ import ccxt.async_support as ccxt_async
 from ccxt.base import errors as ccxt_errors
 
 from common.runtime.clock import Clock
+from common.runtime.metrics import ANSWERED, BANNED, REFUSED, UNREACHABLE, VenueMeasures
 from common.venues.addresses import VenueAddress
-from common.venues.ccxt.bans import BanGate
+from common.venues.ccxt.bans import BanGate, VenueBan
 from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, VenueFacts, facts_of
 
 REQUEST_TIMEOUT_MS = 5000
@@ -46,7 +48,8 @@ def make_exchange(address: VenueAddress, clock: Clock, *, api_key: str = "", api
             "options": {**facts.options, "maxRetriesOnFailure": 0},
         }
     )
-    exchange.ban_gate = BanGate(clock)
+    exchange.measures = VenueMeasures(address.name)
+    exchange.ban_gate = BanGate(clock, exchange.measures)
     exchange.timeout_on_exit = 0
     exchange.has["fetchCurrencies"] = False
     # At DEBUG ccxt logs whole requests, keys and signatures included.
@@ -89,11 +92,19 @@ def _exchange_class(facts: VenueFacts) -> Callable[..., Any]:
 def _marked(base: Any) -> Callable[..., Any]:
     class Marked(base):  # type: ignore[misc]  # the class is known at run time only
         ban_gate: BanGate
+        measures: VenueMeasures
 
         async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
             self.ban_gate.check()
             request_departed.set(True)
-            return await super().fetch(url, method, headers, body)
+            started, outcome = time.perf_counter(), ANSWERED
+            try:
+                return await super().fetch(url, method, headers, body)
+            except ccxt_errors.BaseError as error:
+                outcome = _outcome(error)
+                raise
+            finally:
+                self.measures.request(outcome, time.perf_counter() - started)
 
         def nonce(self) -> int:
             decided = signed_at_ms.get()
@@ -159,6 +170,13 @@ def _marked(base: Any) -> Callable[..., Any]:
                 raise ccxt_errors.BadResponse(f"{self.id} answered {status} without an answer in it")
 
     return Marked
+
+
+def _outcome(error: ccxt_errors.BaseError) -> str:
+    """How a request ended that was not answered well."""
+    if isinstance(error, VenueBan):
+        return BANNED
+    return UNREACHABLE if isinstance(error, ccxt_errors.NetworkError | ccxt_errors.BadResponse) else REFUSED
 
 
 def _venue_code(response: Any) -> str | None:

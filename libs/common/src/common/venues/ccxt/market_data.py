@@ -11,6 +11,8 @@ from common.domain.funding import FundingTerms
 from common.domain.instruments import Instrument
 from common.domain.order_book import OrderBook, book_side
 from common.runtime.clock import Clock
+from common.runtime.metrics import VENUE_CLOCK_OFFSET
+from common.runtime.tracing import step
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.exchanges import make_exchange
 from common.venues.ccxt.facts import VenueFacts, facts_of
@@ -57,6 +59,7 @@ class CcxtMarketData(ABC):
                 self._instruments_of = markets
         return self._instruments
 
+    @step("read book")
     async def book(self, symbol: str) -> OrderBook:
         with reading(self.venue):
             market = await self._markets.market(symbol)
@@ -101,7 +104,9 @@ class CcxtMarketData(ABC):
             asked = time.time()
             server_ms = await self._exchange.fetch_time()
             answered = time.time()
-            return float(server_ms) / 1000 - (asked + answered) / 2
+            offset_seconds = float(server_ms) / 1000 - (asked + answered) / 2
+            VENUE_CLOCK_OFFSET.labels(self.venue).set(offset_seconds)
+            return offset_seconds
 
     async def close(self) -> None:
         await self._markets.close()
