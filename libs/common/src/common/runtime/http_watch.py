@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import MutableMapping
+from contextlib import nullcontext
 from typing import Any
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import INVALID_SPAN, SpanKind
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.runtime.metrics import HTTP_SECONDS
 from common.runtime.tracing import span
 
 UNKNOWN_ROUTE = "unknown"
+PROBES = ("/health/", "/metrics")
+"""Asked every few seconds by machines: measured, not traced."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -35,7 +38,8 @@ class HttpWatch:
         method = scope["method"] if scope["method"] in METHODS else "other"
         started = time.perf_counter()
         parent = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
-        with span(method, kind=SpanKind.SERVER, parent=parent) as shown:
+        is_probe = scope["path"].startswith(PROBES)
+        with nullcontext(INVALID_SPAN) if is_probe else span(method, kind=SpanKind.SERVER, parent=parent) as shown:
             try:
                 await self._app(scope, receive, noted)
             finally:

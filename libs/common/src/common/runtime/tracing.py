@@ -113,6 +113,11 @@ def step(name: str) -> Callable[[_Work[Parameters, Result]], _Work[Parameters, R
     return decorate
 
 
+def note(**attributes: str) -> None:
+    """Adds what a reader of the trace wants to know to the current span."""
+    trace.get_current_span().set_attributes(attributes)
+
+
 @contextlib.contextmanager
 def trade_span(name: str, signal_id: int, of_trade: str | None) -> Iterator[Span]:
     """Work on one trade: a span of the trade's own trace, and the trade's id on every log line within.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.runtime.clock import Clock
+from common.runtime.tracing import step
 from signal_ingest.application.measures import BATCH_SECONDS, OBSERVATIONS
 from signal_ingest.application.ports import MergeStep, Placement, WatchlistStore
 from signal_ingest.application.predictions import Predictor
@@ -44,6 +45,7 @@ class Ingest:
         self._trigger_rules = trigger_rules
         self._merge_rules = merge_rules
 
+    @step("ingest")
     async def record(self, observations: Sequence[Observation]) -> list[Recorded]:
         """Stores all of them or, raising what the store raises, none."""
         started = time.perf_counter()

@@ -12,7 +12,7 @@ from common.domain.instruments import Instrument
 from common.domain.order_book import OrderBook, book_side
 from common.runtime.clock import Clock
 from common.runtime.metrics import VENUE_CLOCK_OFFSET
-from common.runtime.tracing import step
+from common.runtime.tracing import note, step
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.exchanges import make_exchange
 from common.venues.ccxt.facts import VenueFacts, facts_of
@@ -61,6 +61,7 @@ class CcxtMarketData(ABC):
 
     @step("read book")
     async def book(self, symbol: str) -> OrderBook:
+        note(venue=self.venue)
         with reading(self.venue):
             market = await self._markets.market(symbol)
             raw = await self._exchange.fetch_order_book(market["symbol"], BOOK_LEVELS)
