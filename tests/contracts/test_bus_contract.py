@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
+from prometheus_client import REGISTRY
 
 from common.messages.envelope import Envelope
 from common.messages.subjects import NEWS_STREAM, TRADE_CHANGED
 from common.messaging import consumer
 from common.messaging.bus import Bus
 from common.messaging.errors import TryLater
+from common.runtime import tracing
+from common.runtime.metrics import FAILED, HANDLED, QUARANTINED, TRY_LATER
 from support.memory_jetstream import MemoryJetStream, MemoryNats
 from support.memory_pool import AtOnce
 from support.virtual_process import Life
@@ -41,10 +44,14 @@ class Reader:
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.quarantined: list[str] = []
+        self.traces: list[str | None] = []
+        self.in_hand: list[Envelope | None] = []
         self.failing: Callable[[int], BaseException | None] = lambda _: None
 
     async def handle(self, envelope: Envelope) -> None:
         self.seen.append(envelope.id)
+        self.traces.append(tracing.traceparent())
+        self.in_hand.append(consumer.in_hand.get())
         failure = self.failing(self.seen.count(envelope.id))
         if failure is not None:
             raise failure
@@ -53,10 +60,10 @@ class Reader:
         self.quarantined.append(reason)
 
 
-async def tell(bus: Bus, id_: str, body: bytes | None = None) -> None:
+async def tell(bus: Bus, id_: str, body: bytes | None = None, traceparent: str | None = None) -> None:
     sent_at = datetime(2025, 10, 10, tzinfo=UTC)
     envelope = Envelope(id=id_, subject=TRADE_CHANGED, producer="test", sent_at=sent_at, payload={})
-    assert await bus.publish(TRADE_CHANGED, body or envelope.model_dump_json().encode(), id_)
+    assert await bus.publish(TRADE_CHANGED, body or envelope.model_dump_json().encode(), id_, traceparent)
 
 
 async def read(bus: Bus, reader: Reader, until: Callable[[], bool], durable: str = "reader") -> None:
@@ -120,3 +127,38 @@ async def test_two_durables_each_get_everything(bus: Bus) -> None:
     for durable in ("first", "second"):
         reader = Reader()
         await read(bus, reader, lambda reader=reader: reader.seen == ["one"], durable)  # type: ignore[misc]
+
+
+async def test_a_handler_works_in_the_trace_that_its_message_carries(bus: Bus) -> None:
+    provider = tracing.configure_tracing("test")
+    await tell(bus, "one", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+    await tell(bus, "two")
+    reader = Reader()
+    await read(bus, reader, lambda: len(reader.seen) == 2)
+    provider.shutdown()
+    tracing.forget_tracing()
+    traces = dict(zip(reader.seen, (text.split("-")[1] for text in reader.traces if text), strict=True))
+    assert traces["one"] == "a" * 32
+    assert traces["two"] != "a" * 32
+    assert [envelope.id for envelope in reader.in_hand if envelope] == reader.seen
+
+
+def counted(durable: str) -> dict[str, float | None]:
+    labels = ({"consumer": durable, "outcome": name} for name in (HANDLED, TRY_LATER, FAILED, QUARANTINED))
+    return {one["outcome"]: REGISTRY.get_sample_value("tandem_messages_total", one) for one in labels}
+
+
+async def test_deliveries_are_counted_by_what_became_of_them(bus: Bus, request: pytest.FixtureRequest) -> None:
+    durable = f"counted-{request.node.callspec.params['bus']}"
+    answers: dict[str, list[BaseException | None]] = {
+        "fine": [None],
+        "late": [TryLater("busy"), None],
+        "bad": [ValueError("never")] * consumer.FAILURES_MAX,
+    }
+    for id_ in answers:
+        await tell(bus, id_)
+    reader = Reader()
+    given = {id_: iter(each) for id_, each in answers.items()}
+    reader.failing = lambda _: next(given[reader.seen[-1]])
+    await read(bus, reader, lambda: bool(reader.quarantined), durable)
+    assert counted(durable) == {"handled": 2, "try_later": 1, "failed": consumer.FAILURES_MAX, "quarantined": 1}

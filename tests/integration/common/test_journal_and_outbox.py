@@ -13,6 +13,7 @@ from common.messages.subjects import RETRY_ENDED
 from common.messaging.outbox import FORGET_BATCH, KEPT, Outbox
 from common.persistence.database import DATABASE_AWAY, Pool, connect_pool
 from common.persistence.journal import Journal
+from common.runtime import tracing
 from common.runtime.health import MESSAGE_WAITS_SECONDS_MAX, check_all, outbox_check
 from local_stack.services import SERVICES
 from support.embedded_stack import Database
@@ -25,10 +26,12 @@ class FakeBus:
 
     away: bool = False
     published: list[str] = field(default_factory=list)
+    traces: list[str | None] = field(default_factory=list)
 
     async def publish(self, subject: str, body: bytes, message_id: str, traceparent: str | None) -> bool:
         if not self.away:
             self.published.append(message_id)
+            self.traces.append(traceparent)
         return not self.away
 
 
@@ -117,3 +120,16 @@ async def test_a_message_that_waits_long_for_the_bus_makes_a_service_unready(des
     await desk.outbox.sweep()
     await desk.outbox.sweep()
     assert (await check_all(checks)).problems == {}
+
+
+async def test_a_message_that_a_dead_process_left_is_published_in_the_trace_it_was_written_in(desk: Desk) -> None:
+    provider = tracing.configure_tracing("test")
+    with tracing.span("observation"):
+        await desk.say("close")
+        written_in = tracing.traceparent()
+    provider.shutdown()
+    tracing.forget_tracing()
+    next_life = Outbox("executor", desk.pool, desk.bus, desk.clock)
+    assert await next_life.sweep() == 1
+    assert desk.bus.traces == [written_in]
+    assert written_in is not None
