@@ -80,8 +80,8 @@ CASES: dict[str, tuple[Series, Series]] = {
     ),
     "TandemVenueFailing": (unreachable(21), unreachable(20)),
     "TandemClockOffset": (
-        {'tandem_venue_clock_offset_seconds{venue="bybit"}': [-1.1]},
-        {'tandem_venue_clock_offset_seconds{venue="bybit"}': [0.9]},
+        {'tandem_venue_clock_offset_seconds{venue="bybit"}': [-0.3]},
+        {'tandem_venue_clock_offset_seconds{venue="bybit"}': [0.2]},
     ),
     "TandemBooksStale": ({"tandem_unpriced_trades": [1]}, {"tandem_unpriced_trades": [0]}),
     "TandemServiceDown": ({'up{job="tandem", service="executor"}': [0]}, {'up{job="tandem"}': [1]}),

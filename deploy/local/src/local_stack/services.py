@@ -3,6 +3,7 @@
 A process is given what it needs and no more: each service its own database role, the executor alone the keys.
 """
 
+import os
 import secrets
 import sys
 from collections.abc import Mapping
@@ -98,6 +99,11 @@ def migration(owner_dsn: str) -> Command:
     return Command("migrate", (sys.executable, "-m", "common.persistence.migrate"), {"DATABASE_URL": owner_dsn})
 
 
+def _tracing() -> dict[str, str]:
+    """Where the caller wants traces to go: OpenTelemetry's own variables."""
+    return {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+
+
 @dataclass(frozen=True)
 class ServiceEnvironment:
     """What the services of one run have in common."""
@@ -118,6 +124,7 @@ class ServiceEnvironment:
             "HTTP_HOST": LOOPBACK,
             "HTTP_PORT": str(self.ports[service]),
             "LOG_LEVEL": "info",
+            **_tracing(),
             **self.clock,
             **self.settings,
         }

@@ -119,6 +119,21 @@ def note(**attributes: str) -> None:
 
 
 @contextlib.contextmanager
+def about_trade(signal_id: int, of_trade: str | None) -> Iterator[None]:
+    """Has every log line within carry the trade's id and trace, and everything traced belong to it.
+
+    `of_trade` is the `traceparent` kept with the trade.
+    """
+    with structlog.contextvars.bound_contextvars(signal_id=signal_id):
+        context = _span_context(of_trade)
+        if context is None:
+            yield
+            return
+        with trace.use_span(NonRecordingSpan(context)):
+            yield
+
+
+@contextlib.contextmanager
 def trade_span(name: str, signal_id: int, of_trade: str | None) -> Iterator[Span]:
     """Work on one trade: a span of the trade's own trace, and the trade's id on every log line within.
 

@@ -16,6 +16,7 @@ import structlog
 
 from common.domain.identifiers import Leg
 from common.runtime.clock import Clock
+from common.runtime.tracing import about_trade
 from common.venues.errors import VenueError
 from executor.application.ports import Bookkeeping, Venues
 from executor.domain.records import Trade, TradeBook
@@ -63,10 +64,11 @@ class Bookkeeper:
         due = {trade.id for trade in [*active, *unfinalised] if self._is_due(trade)}
         for signal_id in sorted(unbooked | due):
             book = await self._ledger.book(signal_id)
-            try:
-                await self._book(book, with_fills=signal_id in unbooked, with_funding=signal_id in due)
-            except VenueError as error:
-                log.warning("bookkeeping.failed", signal_id=signal_id, error=str(error))
+            with about_trade(signal_id, book.trade.traceparent):
+                try:
+                    await self._book(book, with_fills=signal_id in unbooked, with_funding=signal_id in due)
+                except VenueError as error:
+                    log.warning("bookkeeping.failed", error=str(error))
         self._forget_all_but({trade.id for trade in [*active, *unfinalised]})
 
     async def _book(self, book: TradeBook, *, with_fills: bool, with_funding: bool) -> None:

@@ -15,6 +15,7 @@ import structlog
 from common.domain.identifiers import Leg
 from common.messages.contracts import CloseRequested
 from common.runtime.clock import Clock
+from common.runtime.tracing import about_trade
 from common.venues.errors import VenueError
 from common.venues.ports import Fill
 from executor.application.ports import Alarms, Bookkeeping, Outcome, StaleTradeError, TradeLedger, Venues
@@ -63,14 +64,15 @@ class Reconciler:
         for trade in active:
             if trade.status is not TradeStatus.OPEN or not await self._ledger.take_lease(trade.id):
                 continue
-            try:
-                book = await self.reconcile(await self._ledger.book(trade.id))
-            except (VenueError, StaleTradeError) as error:
-                log.warning("reconciliation.failed", signal_id=trade.id, error=repr(error))
-                continue
-            finally:
-                await self._ledger.release_lease(trade.id)
-            await self._derisk(book, close)
+            with about_trade(trade.id, trade.traceparent):
+                try:
+                    book = await self.reconcile(await self._ledger.book(trade.id))
+                except (VenueError, StaleTradeError) as error:
+                    log.warning("reconciliation.failed", error=repr(error))
+                    continue
+                finally:
+                    await self._ledger.release_lease(trade.id)
+                await self._derisk(book, close)
         await self._report_strangers({trade.symbol for trade in active})
 
     async def _report_strangers(self, traded: set[str]) -> None:

@@ -12,6 +12,8 @@ from common.venues.errors import VenueError
 from executor.application.closing import Closing
 from executor.application.entries import EntryOpener
 from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger
+from executor.application.traced import traced
+from executor.domain.records import TradeBook
 from executor.domain.trade_machine import TradeStatus
 
 log = structlog.get_logger(__name__)
@@ -75,15 +77,19 @@ class Recovery:
         try:
             book = await self._ledger.book(signal_id)
             if book.trade.status in (TradeStatus.OPENING, TradeStatus.OPEN):
-                log.info("recovery.settling", signal_id=signal_id, status=book.trade.status)
-                book = await self._opener.settle(book)
-                self._pause_if_unsettled(signal_id, any(entry.status == "opening" for entry in book.entries))
+                await self._settle(book)
             elif book.trade.status is TradeStatus.CLOSING:
                 await self._closing.resume(book)
         except StaleTradeError:
             log.info("recovery.taken_elsewhere", signal_id=signal_id)
         finally:
             await self._ledger.release_lease(signal_id)
+
+    @traced("recover")
+    async def _settle(self, book: TradeBook) -> None:
+        log.info("recovery.settling", status=book.trade.status)
+        book = await self._opener.settle(book)
+        self._pause_if_unsettled(book.trade.id, any(entry.status == "opening" for entry in book.entries))
 
     def _pause_if_unsettled(self, signal_id: int, unsettled: bool) -> None:
         """A leg that its venue will not take back is tried again less and less often."""

@@ -15,7 +15,7 @@ import structlog
 
 from common.domain.identifiers import Leg
 from common.runtime.clock import Clock
-from common.runtime.tracing import trade_span
+from common.runtime.tracing import about_trade, trade_span
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.ports import (
     BookReading,
@@ -114,7 +114,7 @@ class TradeWatch:
 
     async def run(self) -> None:
         """Judges at every occasion, for ever; a store that is away is asked again at the next one."""
-        with ExitStack() as subscriptions:
+        with about_trade(self._trade.signal_id, self._trade.traceparent), ExitStack() as subscriptions:
             for venue in self._trade.venues.values():
                 subscriptions.callback(self._tools.books.subscribe((venue, self._trade.symbol), self._book_changed))
             self._wake.set()
@@ -124,7 +124,7 @@ class TradeWatch:
                 try:
                     await self.consider()
                 except StoreAway as error:
-                    log.warning("watch.not_recorded", signal_id=self._trade.signal_id, error=str(error))
+                    log.warning("watch.not_recorded", error=str(error))
 
     def _book_changed(self) -> None:
         if self._changed_seconds is None:
