@@ -145,6 +145,7 @@ class LiveTradeSignal(SQLModel, table=True):
         Index("live_trade_signal_due", "next_attempt_at", postgresql_where=text("status = 'skipped'")),
         Index("live_trade_signal_status", "status", "id"),
         Index("live_trade_signal_symbol", "symbol", "id"),
+        Index("live_trade_signal_finalised", "finalised_at", postgresql_where=text("finalised_at IS NOT NULL")),
         Index(
             "live_trade_signal_unfinalised",
             "id",
@@ -235,6 +236,7 @@ class LiveTradeOrder(SQLModel, table=True):
             "signal_id",
             postgresql_where=text("status IN ('intent', 'working', 'unknown')"),
         ),
+        Index("live_trade_order_unwinds", "intended_at", postgresql_where=text("purpose = 'unwind'")),
         Index("live_trade_order_unbooked", "signal_id", postgresql_where=text("booked_quantity <> filled_quantity")),
         {"schema": SCHEMA},
     )

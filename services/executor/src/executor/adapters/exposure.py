@@ -1,4 +1,4 @@
-"""What is held and what hangs, read from the ledger every few seconds and shown as gauges.
+"""What is held and what hangs, read from the ledger every second and shown as gauges.
 
 The ledger is the truth for all executors: two that run beside each other show the same figures.
 """

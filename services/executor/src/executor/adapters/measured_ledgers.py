@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from common.messages.contracts import CloseRequested, WatchlistEvent
@@ -9,7 +10,6 @@ from executor.adapters.measured_desk import measure_opening
 from executor.adapters.measures import (
     CLOSES,
     ENTRIES,
-    EXPIRED,
     HEDGED,
     ORDERS,
     RECOVERY_SECONDS,
@@ -33,10 +33,6 @@ class MeasuredSignalLedger(PostgresSignalLedger):
         await super().skip(trade, refusal, next_attempt_at, event)
         SKIPPED.labels(refusal.reason).inc()
 
-    async def expire(self, signal_id: int, attempts: int, reason: str, evidence: dict[str, Any]) -> None:
-        await super().expire(signal_id, attempts, reason, evidence)
-        EXPIRED.labels(reason).inc()
-
     async def refused_scale_in(self, trade: Trade, refusal: Refusal) -> None:
         await super().refused_scale_in(trade, refusal)
         SCALE_INS_REFUSED.labels(refusal.reason).inc()
@@ -45,9 +41,9 @@ class MeasuredSignalLedger(PostgresSignalLedger):
 class MeasuredTradeLedger(PostgresTradeLedger):
     """Counts orders, entries and closes, and times the recovery of what was left unfinished."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._unfinished_since: dict[int, float] = {}
+    @cached_property
+    def _unfinished_since(self) -> dict[int, float]:
+        return {}
 
     async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
         is_stored = await super().record_outcome(order, outcome)

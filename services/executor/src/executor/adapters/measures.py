@@ -24,7 +24,6 @@ ORDER_SECONDS = Histogram(
 ORDERS = Counter("tandem_orders_total", "Outcomes stored of orders", ["venue", "purpose", "outcome"])
 ENTRIES = Counter("tandem_entries_total", "Entries that came to rest", ["outcome"])
 SKIPPED = Counter("tandem_signals_skipped_total", "Attempts that opened nothing, by the rule that failed", ["reason"])
-EXPIRED = Counter("tandem_signals_expired_total", "Skipped signals that are tried no more", ["reason"])
 SCALE_INS_REFUSED = Counter("tandem_scale_ins_refused_total", "Requests that added no entry", ["reason"])
 CLOSES = Counter("tandem_closes_total", "Trades that began to close", ["reason"])
 RECOVERY_SECONDS = Histogram(
