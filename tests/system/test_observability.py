@@ -108,7 +108,7 @@ async def test_one_trace_leads_from_the_observation_to_both_fills_and_to_the_clo
     sent = [path_to(spans, span) for span in spans if span.name == "send leg"]
     opened, closed = sent[:2], sent[2:]
     assert opened == [["POST /signals", "ingest", "process watchlist.event.opened", "open", "send leg"]] * 2
-    request = ["decide take_profit", "process trade.close.requested", "close", "send leg"]
+    request = ["decide close", "process trade.close.requested", "close", "send leg"]
     assert [path[-4:] for path in closed] == [request] * 2
     assert {"plan", "read book", "preflight", "commit intents", "settle", "fill entry", "finalise"} <= {
         span.name for span in spans

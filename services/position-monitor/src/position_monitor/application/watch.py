@@ -15,7 +15,7 @@ import structlog
 
 from common.domain.identifiers import Leg
 from common.runtime.clock import Clock
-from common.runtime.tracing import about_trade, trade_span
+from common.runtime.tracing import about_trade, note, trade_span
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.ports import (
     BookReading,
@@ -208,7 +208,8 @@ class TradeWatch:
         if request is None:
             await self._store(judgement, None)
             return
-        with trade_span(f"decide {request.reason}", request.signal_id, judgement.trade.traceparent):
+        with trade_span(f"decide {judgement.verdict.action}", request.signal_id, judgement.trade.traceparent):
+            note(reason=request.reason)
             await self._store(judgement, request)
 
     async def _store(self, judgement: Judgement, request: Request | None) -> None:

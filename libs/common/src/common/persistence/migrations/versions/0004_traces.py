@@ -2,14 +2,14 @@
 
 The figures of a day and of an hour, which rails and gauges read every few seconds, get indexes.
 
-Revision: 0004, after 0002
+Revision: 0004, after 0003
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
