@@ -20,7 +20,7 @@ psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 --set=fa
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT pg_export_snapshot() AS snapshot \gset
 \setenv SNAPSHOT :snapshot
-\! pg_dump --format=custom --schema=watchlist --schema=watchlist_months --snapshot="$SNAPSHOT" --file="$TARGET.part" || rm -f "$TARGET.part"
+\! pg_dump --format=custom --schema=watchlist --schema=watchlist_months --schema=paper --snapshot="$SNAPSHOT" --file="$TARGET.part" || rm -f "$TARGET.part"
 \i :facts
 COMMIT;
 SQL

@@ -8,9 +8,9 @@ SET intervalstyle = 'postgres';
 SELECT 'revision ' || string_agg(version_num, ' ') FROM watchlist.alembic_version;
 
 SELECT format(
-    'SELECT %L || count(*) || '' rows, checksum '' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM watchlist.%I t',
-    tablename || ' ', tablename)
-FROM pg_tables WHERE schemaname = 'watchlist' ORDER BY tablename
+    'SELECT %L || count(*) || '' rows, checksum '' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM %I.%I t',
+    schemaname || '.' || tablename || ' ', schemaname, tablename)
+FROM pg_tables WHERE schemaname IN ('watchlist', 'paper') ORDER BY schemaname, tablename
 \gexec
 
 SELECT format(

@@ -1,21 +1,27 @@
-"""The contract of a venue's ports: the same cases for ccxt over two wire protocols and for the fake."""
+"""The contract of a venue's ports: the same cases for ccxt over each protocol, for paper trading, and for the fake."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 import pytest
 from pydantic import SecretStr
 
 from common.domain.identifiers import Side
 from common.domain.order_book import OrderBook
+from common.persistence.database import Pool, connect_pool
 from common.runtime.clock import SystemClock
 from common.venues.addresses import VenueAddress
+from common.venues.ccxt.market_data import connect_market_data
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.errors import OrderNotSent, OrderOutcomeUnknown, OrderRejected, VenueError, VenueRefused
 from common.venues.ports import Account, MarketData, OrderDesk, OrderIntent, OrderReport, OrderState, PositionMode
+from executor.adapters.paper.ledger import UNPREPARED_LEVERAGE, PaperLedger
+from executor.adapters.paper.venue import connect_paper_venue
+from support.embedded_stack import Database
 from support.fake_venue import FakeVenue
 from support.simulated_venues import KEY, NOON, SECRET, HandClock, running_venue
 from venue_sim.market import Level
@@ -36,15 +42,95 @@ class TestClock(SystemClock):
         return self._hand.moment
 
 
+class Kept(Protocol):
+    """What an account's keeper has in its own books, to hold the port's answers against."""
+
+    async def set_balance(self, usdt: Decimal) -> None: ...
+
+    async def quantity(self, symbol: str) -> Decimal: ...
+
+    async def order_count(self) -> int: ...
+
+    async def fills(self) -> Sequence[tuple[str, Decimal, Decimal, Decimal, datetime]]:
+        """Id, price, quantity, fee and time, oldest first."""
+        ...
+
+    async def payment_ids(self) -> Sequence[str]: ...
+
+    async def usdt(self) -> tuple[Decimal, Decimal]:
+        """Balance, and what is free of it."""
+        ...
+
+
+@dataclass
+class KeptByVenue:
+    """The simulated venue's ledger."""
+
+    venue: Venue
+
+    async def set_balance(self, usdt: Decimal) -> None:
+        self.venue.account.balance = usdt
+
+    async def quantity(self, symbol: str) -> Decimal:
+        return self.venue.account.position(symbol).quantity
+
+    async def order_count(self) -> int:
+        return len(self.venue.account.orders)
+
+    async def fills(self) -> Sequence[tuple[str, Decimal, Decimal, Decimal, datetime]]:
+        return [(one.fill_id, one.price, one.quantity, one.fee, one.time) for one in self.venue.account.fills]
+
+    async def payment_ids(self) -> Sequence[str]:
+        return [payment.payment_id for payment in self.venue.account.payments]
+
+    async def usdt(self) -> tuple[Decimal, Decimal]:
+        return self.venue.account.balance, self.venue.available()
+
+
+@dataclass
+class KeptOnPaper:
+    """The rows of the schema `paper`."""
+
+    pool: Pool
+
+    async def set_balance(self, usdt: Decimal) -> None:
+        await self.pool.execute("UPDATE paper.account SET balance_usdt = $1", usdt)
+
+    async def quantity(self, symbol: str) -> Decimal:
+        signed = "sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END)"
+        found = await self.pool.fetchval(f"SELECT {signed} FROM paper.fill WHERE symbol = $1", symbol)
+        return Decimal(found or 0)
+
+    async def order_count(self) -> int:
+        return int(await self.pool.fetchval('SELECT count(*) FROM paper."order"'))
+
+    async def fills(self) -> Sequence[tuple[str, Decimal, Decimal, Decimal, datetime]]:
+        rows = await self.pool.fetch(
+            "SELECT id::text, price, quantity, fee_usdt, traded_at FROM paper.fill ORDER BY fill.id"
+        )
+        return [tuple(row) for row in rows]
+
+    async def payment_ids(self) -> Sequence[str]:
+        return [row["id"] for row in await self.pool.fetch("SELECT id::text FROM paper.funding ORDER BY settled_at")]
+
+    async def usdt(self) -> tuple[Decimal, Decimal]:
+        """At a mid price of 200 and the leverage of an account that nobody prepared."""
+        balance = await self.pool.fetchval("SELECT balance_usdt FROM paper.account")
+        (row,) = await self.pool.fetch("SELECT quantity, entry_price FROM paper.position WHERE symbol = 'SOL'")
+        quantity, price = row["quantity"], row["entry_price"]
+        return balance, balance + (200 - price) * quantity - abs(quantity) * price / UNPREPARED_LEVERAGE
+
+
 @dataclass
 class Ports:
-    """One implementation of the three ports, and the ledger behind it."""
+    """One implementation of the three ports, the market that it sees, and the books behind it."""
 
     market: MarketData
     account: Account
     desk: OrderDesk
     ledger: Venue
     clock: HandClock
+    kept: Kept
 
     async def trade(
         self, side: Side, quantity: str, client_order_id: str, *, reduce_only: bool = False, symbol: str = "SOL"
@@ -63,19 +149,53 @@ class Ports:
         )
 
 
-@pytest.fixture(params=["fake", "binance", "bybit"])
-async def ports(request: pytest.FixtureRequest) -> AsyncIterator[Ports]:
-    if request.param == "fake":
+VENUES = ("fake", "binance", "bybit")
+ON_A_VENUE = pytest.mark.parametrize("implementation", VENUES, indirect=True)
+"""For what a paper account does not have: hedge mode, a ledger that shows its leverage, limits that need a key."""
+
+
+@pytest.fixture(params=[*VENUES, "paper"])
+def implementation(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def paper_database(request: pytest.FixtureRequest, implementation: str) -> Database | None:
+    """A database where one is needed."""
+    return request.getfixturevalue("database") if implementation == "paper" else None
+
+
+@pytest.fixture
+async def ports(implementation: str, paper_database: Database | None) -> AsyncIterator[Ports]:
+    if implementation == "fake":
         fake = FakeVenue()
-        yield Ports(fake, fake, fake, fake.ledger, fake.clock)
+        yield Ports(fake, fake, fake, fake.ledger, fake.clock, KeptByVenue(fake.ledger))
+        return
+    if paper_database is not None:
+        async with paper_ports(paper_database) as made:
+            yield made
         return
     async with AsyncExitStack() as stack:
-        simulated = await stack.enter_async_context(running_venue(request.param))
-        address = VenueAddress(request.param, request.param, simulated.url)
+        simulated = await stack.enter_async_context(running_venue(implementation))
+        address = VenueAddress(implementation, implementation, simulated.url)
         clock = TestClock(simulated.clock)
         market, account, desk = await connect_trading_venue(address, SecretStr(KEY), SecretStr(SECRET), clock)
         stack.push_async_callback(account.close)
-        yield Ports(market, account, desk, simulated.venue, simulated.clock)
+        yield Ports(market, account, desk, simulated.venue, simulated.clock, KeptByVenue(simulated.venue))
+
+
+@asynccontextmanager
+async def paper_ports(database: Database) -> AsyncIterator[Ports]:
+    """A paper account on a venue's public market, in PostgreSQL as the executor's own role."""
+    async with AsyncExitStack() as stack:
+        simulated = await stack.enter_async_context(running_venue("binance"))
+        clock = TestClock(simulated.clock)
+        pool = await connect_pool(database.dsn_of("executor"), "executor")
+        stack.push_async_callback(pool.close)
+        market = connect_market_data(VenueAddress("binance", "binance", simulated.url), clock)
+        venue = await connect_paper_venue(market, PaperLedger(pool, "binance", Decimal(10_000)), clock)
+        stack.push_async_callback(venue.close)
+        yield Ports(market, venue, venue, simulated.venue, simulated.clock, KeptOnPaper(pool))
 
 
 async def test_instruments_carry_the_rules_in_base_units(ports: Ports) -> None:
@@ -133,7 +253,7 @@ async def test_order_reports_what_was_filled_and_at_what_average(ports: Ports) -
 
 
 async def test_order_beyond_the_book_is_final_with_what_it_got(ports: Ports) -> None:
-    ports.ledger.account.balance = Decimal(1_000_000)
+    await ports.kept.set_balance(Decimal(1_000_000))
     report = await ports.trade(Side.SELL, "1000", "c1")
     assert report.state is OrderState.CANCELLED
     assert report.filled_quantity == sum(level.quantity for level in ports.ledger.book("SOL").bids)
@@ -147,11 +267,11 @@ async def test_same_client_id_twice_is_an_unknown_outcome_and_trades_once(ports:
     await ports.trade(Side.BUY, "1", "same")
     with pytest.raises(OrderOutcomeUnknown):
         await ports.trade(Side.BUY, "1", "same")
-    assert ports.ledger.account.position("SOL").quantity == 1
+    assert await ports.kept.quantity("SOL") == 1
 
 
 async def test_order_that_the_balance_does_not_cover_is_rejected(ports: Ports) -> None:
-    ports.ledger.account.balance = Decimal(10)
+    await ports.kept.set_balance(Decimal(10))
     with pytest.raises(OrderRejected):
         await ports.trade(Side.BUY, "10", "c1")
 
@@ -173,9 +293,10 @@ async def test_reduce_only_closes_no_more_than_the_position(ports: Ports) -> Non
 async def test_order_that_cannot_be_written_is_not_sent(ports: Ports, symbol: str, quantity: str) -> None:
     with pytest.raises(OrderNotSent):
         await ports.trade(Side.BUY, quantity, "c1", symbol=symbol)
-    assert ports.ledger.account.orders == []
+    assert await ports.kept.order_count() == 0
 
 
+@ON_A_VENUE
 async def test_hedge_mode_is_seen_and_left_by_the_preflight(ports: Ports) -> None:
     ports.ledger.set_hedged(True)
     assert await ports.account.position_mode("SOL") is PositionMode.HEDGE
@@ -186,12 +307,14 @@ async def test_hedge_mode_is_seen_and_left_by_the_preflight(ports: Ports) -> Non
     assert ports.ledger.leverage("SOL") == 5
 
 
+@ON_A_VENUE
 async def test_preparing_twice_changes_nothing(ports: Ports) -> None:
     await ports.account.prepare("SOL", 7)
     await ports.account.prepare("SOL", 7)
     assert ports.ledger.leverage("SOL") == 7
 
 
+@ON_A_VENUE
 async def test_leverage_above_the_maximum_is_refused(ports: Ports) -> None:
     with pytest.raises(VenueRefused):
         await ports.account.prepare("SOL", 51)
@@ -212,8 +335,9 @@ async def test_positions_are_signed(ports: Ports) -> None:
 async def test_balance_is_the_ledgers(ports: Ports) -> None:
     await ports.trade(Side.BUY, "10", "c1")
     balance = await ports.account.balance()
-    assert balance.total_usdt == ports.ledger.account.balance
-    assert abs(balance.free_usdt - ports.ledger.available()) < Decimal("0.00000001")
+    total, free = await ports.kept.usdt()
+    assert balance.total_usdt == total
+    assert abs(balance.free_usdt - free) < Decimal("0.00000001")
 
 
 async def test_fills_are_the_ledgers_oldest_first(ports: Ports) -> None:
@@ -221,22 +345,21 @@ async def test_fills_are_the_ledgers_oldest_first(ports: Ports) -> None:
     ports.clock.moment += timedelta(minutes=1)
     await ports.trade(Side.SELL, "60", "c2", reduce_only=True)
     fills = await ports.account.fills("SOL", NOON)
-    assert [(f.fill_id, f.price, f.quantity, f.fee_usdt, f.traded_at) for f in fills] == [
-        (f.fill_id, f.price, f.quantity, f.fee, f.time) for f in ports.ledger.account.fills
-    ]
+    shown = [(f.fill_id, f.price, f.quantity, f.fee_usdt, f.traded_at) for f in fills]
+    assert shown == list(await ports.kept.fills())
     later = await ports.account.fills("SOL", ports.clock.moment)
     assert {fill.side for fill in later} == {Side.SELL}
 
 
 async def test_fills_of_many_pages_and_weeks_are_all_there(ports: Ports) -> None:
-    ports.ledger.account.balance = Decimal(1_000_000)
+    await ports.kept.set_balance(Decimal(1_000_000))
     for number in range(60):
         await ports.trade(Side.BUY, "90", f"buy-{number}")
         await ports.trade(Side.SELL, "90", f"sell-{number}", reduce_only=True)
         ports.clock.moment += timedelta(hours=6)
     fills = await ports.account.fills("SOL", NOON)
     assert len(fills) == 240
-    assert [fill.fill_id for fill in fills] == [fill.fill_id for fill in ports.ledger.account.fills]
+    assert [fill.fill_id for fill in fills] == [fill_id for fill_id, *_ in await ports.kept.fills()]
 
 
 async def test_funding_payments_are_the_ledgers_and_signed_by_what_was_received(ports: Ports) -> None:
@@ -245,7 +368,7 @@ async def test_funding_payments_are_the_ledgers_and_signed_by_what_was_received(
     (payment,) = await ports.account.funding_payments("SOL", NOON)
     assert payment.amount_usdt == Decimal("0.2")
     assert payment.settled_at == SETTLEMENT
-    assert payment.payment_id == ports.ledger.account.payments[0].payment_id
+    assert [payment.payment_id] == list(await ports.kept.payment_ids())
 
 
 async def test_cancel_of_an_order_that_is_final_is_no_error(ports: Ports) -> None:

@@ -217,7 +217,6 @@ async def test_a_service_with_wrong_settings_ends_with_a_sentence_for_each(servi
 
 async def test_the_executor_starts_in_live_mode_only_confirmed_and_with_keys() -> None:
     told = {
-        "LIVE_TRADING_MODE='paper'": {"LIVE_TRADING_MODE": "paper"},
         "LIVE_TRADING_CONFIRM_LIVE=yes": {"LIVE_TRADING_CONFIRM_LIVE": ""},
         "VENUE_BYBIT_API_SECRET": {"VENUE_BYBIT_API_SECRET": ""},
     }

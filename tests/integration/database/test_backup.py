@@ -240,13 +240,13 @@ async def test_a_restore_that_differs_from_its_backup_says_in_what(
     await rows.entry(await rows.trade())
     dump = backup(trading.database, tmp_path)
     facts = dump.with_suffix(".facts")
-    assert "\nlive_trade_fill 2 rows, checksum " in facts.read_text()
+    assert "\nwatchlist.live_trade_fill 2 rows, checksum " in facts.read_text()
     assert "\nfills binance buy 50.0 USDT, fees 0.02500\n" in facts.read_text()
-    facts.write_text(facts.read_text().replace("live_trade_fill 2 rows", "live_trade_fill 3 rows"))
+    facts.write_text(facts.read_text().replace("watchlist.live_trade_fill 2 rows", "watchlist.live_trade_fill 3 rows"))
     restored = await server.database()
     done = call("restore.sh", dump, surroundings(restored.owner_dsn))
     assert done.returncode == 1
-    assert "< live_trade_fill 3 rows" in done.stdout
+    assert "< watchlist.live_trade_fill 3 rows" in done.stdout
     assert "do not start on it" in done.stderr
 
 

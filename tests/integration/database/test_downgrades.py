@@ -19,8 +19,10 @@ from support.embedded_stack import Database, empty_database
 from support.ledger_rows import NOON, LedgerRows
 
 REVISIONS = [found.revision for found in ScriptDirectory.from_config(configuration("")).walk_revisions()][::-1]
-LOWEST_KEEPING_ALL = max(LOST_BELOW)
-"""The revision down to which nothing is lost."""
+KEEPING_ALL = [
+    revision for revision in REVISIONS if "0002" <= revision < min(lost for lost in LOST_BELOW if lost > "0002")
+]
+"""The revisions between which nothing is lost either way."""
 
 Row = dict[str, Any]
 Contents = dict[str, list[Row]]
@@ -67,6 +69,10 @@ async def fill(rows: LedgerRows) -> None:
         "INSERT INTO watchlist.trading_state (id, state, reason, changed_by) VALUES (1, 'halted', 'r', 'c') "
         "ON CONFLICT (id) DO UPDATE SET state = 'halted', reason = 'r', changed_by = 'c'"
     )
+    if await rows.pool.fetchval("SELECT to_regclass('watchlist.installation') IS NOT NULL"):
+        await rows.pool.execute(
+            "INSERT INTO watchlist.installation VALUES (1, 'live', $1) ON CONFLICT DO NOTHING", NOON
+        )
 
 
 async def contents(rows: LedgerRows) -> Contents:
@@ -127,10 +133,11 @@ async def test_rows_of_each_revision_survive_the_way_to_the_newest(
 async def test_up_and_down_step_by_step_every_row_and_the_whole_shape_come_back(
     old: Database, old_rows: LedgerRows
 ) -> None:
-    path = REVISIONS[REVISIONS.index(LOWEST_KEEPING_ALL) :]
+    path = KEEPING_ALL
     await move(old, "upgrade", path[0])
     await fill(old_rows)
     before, shapes = await contents(old_rows), {path[0]: await shape(old_rows)}
+    assert len(path) > 1
     for revision in path[1:]:
         await move(old, "upgrade", revision)
         assert same(before, await contents(old_rows)), revision
@@ -141,7 +148,7 @@ async def test_up_and_down_step_by_step_every_row_and_the_whole_shape_come_back(
         assert same(newest, await contents(old_rows)), revision
         assert await shape(old_rows) == shapes[revision]
     assert await contents(old_rows) == before
-    await move(old, "upgrade", "head")
+    await move(old, "upgrade", path[-1])
     assert same(before, await contents(old_rows))
     assert await shape(old_rows) == shapes[path[-1]]
 
@@ -167,14 +174,21 @@ async def test_history_comes_into_its_months(old: Database, old_rows: LedgerRows
     ]
 
 
-@pytest.mark.parametrize("revision", ["base", "0001"])
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [
+        ("base", "halted Tandem comes back active"),
+        ("0001", "halted Tandem comes back active"),
+        (KEEPING_ALL[-1], "executor of the other mode would start"),
+    ],
+)
 async def test_what_would_destroy_data_is_refused_unless_it_is_known(
-    old: Database, old_rows: LedgerRows, revision: str
+    old: Database, old_rows: LedgerRows, revision: str, told: str
 ) -> None:
     await move(old, "upgrade", "head")
     await fill(old_rows)
     before = await contents(old_rows)
-    with pytest.raises(DataWouldBeLost, match="halted Tandem comes back active"):
+    with pytest.raises(DataWouldBeLost, match=told):
         await asyncio.to_thread(downgrade, old.owner_dsn, revision)
     assert await contents(old_rows) == before
     await asyncio.to_thread(downgrade, old.owner_dsn, revision, may_lose_data=True)

@@ -9,7 +9,7 @@ import pytest
 
 from common.persistence.database import connect_pool
 from common.persistence.retention import make_months
-from common.persistence.tables import MONTHS_SCHEMA, SCHEMA
+from common.persistence.tables import MONTHS_SCHEMA, PAPER_SCHEMA, SCHEMA
 from local_stack.services import SERVICES
 from support.embedded_stack import Database
 from support.ledger_rows import NOON, LedgerRows, Trade
@@ -27,7 +27,8 @@ WRITER = {
     "live_trade_spread_sample": "position_monitor",
 }
 APPEND_ONLY = ("audit", "live_trade_error", "outbox")
-TABLES = (*WRITER, *APPEND_ONLY)
+TABLES = (*WRITER, *APPEND_ONLY, "installation")
+PAPER_TABLES = ("account", "position", "order", "fill", "funding")
 
 # What its writer may change of a row that is there: everything, unless it is named here.
 CHANGES: dict[str, tuple[str, ...]] = {
@@ -106,7 +107,9 @@ async def rewrite(rows: LedgerRows, table: str, columns: Iterable[str] | None = 
 async def test_no_table_is_left_out_of_these_tests(rows: LedgerRows) -> None:
     found = await rows.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", SCHEMA)
     assert {row["tablename"] for row in found} == {*TABLES, "alembic_version"}
-    assert set(INSERTS) == set(TABLES) - {"trading_state"}
+    assert set(INSERTS) == set(TABLES) - {"trading_state", "installation"}
+    paper = await rows.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", PAPER_SCHEMA)
+    assert {row["tablename"] for row in paper} == set(PAPER_TABLES)
 
 
 @pytest.mark.parametrize("table", WRITER)
@@ -203,6 +206,37 @@ async def test_a_service_reaches_no_partition_past_its_table(
             ):
                 with pytest.raises(FORBIDDEN):
                     await outsider.pool.execute(statement)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_only_the_executor_says_what_a_database_is_for_and_takes_nothing_back(
+    database: Database, service: str
+) -> None:
+    begin = "INSERT INTO watchlist.installation (id, mode, begun_at) VALUES (1, 'paper', $1)"
+    async with as_service(database, service) as rows:
+        if service == "executor":
+            await rows.pool.execute(begin, NOON)
+        else:
+            with pytest.raises(FORBIDDEN):
+                await rows.pool.execute(begin, NOON)
+        with pytest.raises(FORBIDDEN):
+            await rows.pool.execute("UPDATE watchlist.installation SET mode = 'live'")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_paper_accounts_are_the_executors_and_their_history_stays(database: Database, service: str) -> None:
+    async with as_service(database, service) as rows:
+        for table in PAPER_TABLES:
+            if service == "executor":
+                await rows.pool.fetch(f'SELECT * FROM paper."{table}"')
+                if table in ("order", "fill", "funding"):
+                    with pytest.raises(FORBIDDEN):
+                        await rows.pool.execute(f'UPDATE paper."{table}" SET symbol = symbol')
+            else:
+                with pytest.raises(FORBIDDEN):
+                    await rows.pool.execute(f'INSERT INTO paper."{table}" DEFAULT VALUES')
+            with pytest.raises(FORBIDDEN):
+                await rows.pool.execute(f'DELETE FROM paper."{table}"')
 
 
 @pytest.mark.parametrize("service", SERVICES)

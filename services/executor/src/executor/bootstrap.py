@@ -3,8 +3,10 @@
 import os
 import secrets
 import socket
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 
 from fastapi import FastAPI
@@ -18,16 +20,21 @@ from common.runtime.clock import Clock, clock_from_environment
 from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
-from common.runtime.settings import SettingsError, TradingSettings, load
+from common.runtime.settings import TradingSettings, load
 from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
+from common.venues.ccxt.market_data import connect_market_data
 from common.venues.ccxt.trading import connect_trading_venue
+from common.venues.ports import Account, MarketData, OrderDesk
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
 from executor.adapters.exposure import MEASURE_SECONDS, Exposure
+from executor.adapters.installation import claim_database
 from executor.adapters.measured_desk import LegSkew, MeasuredDesk
 from executor.adapters.measured_ledgers import MeasuredSignalLedger, MeasuredTradeLedger
 from executor.adapters.measures import DAILY_LOSS_LIMIT_USDT
+from executor.adapters.paper.ledger import PaperLedger
+from executor.adapters.paper.venue import connect_paper_venue
 from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
 from executor.application.guarded_desk import GuardedDesk
 from executor.application.ports import TradingStates, TradingVenue, Venues
@@ -51,6 +58,9 @@ CONSUMERS = (
 )
 """Name, stream, subjects and slots of each consumer: no kind of work waits behind another kind, so a close waits
 neither for a round of retries nor for entries, and the trading state changes in the order in which it was asked to."""
+Connected = tuple[MarketData, Account, OrderDesk]
+"""One venue as it is reached: what it shows, the account there, and what places orders in it."""
+
 DESCRIPTION = "Signals become hedged trades. The only service that sends orders."
 
 
@@ -60,8 +70,8 @@ async def main() -> None:
     clock = clock_from_environment(environment)
     trading = load(TradingSettings, environment)
     settings = load(ExecutorSettings, environment)
-    _refuse_paper(trading)
-    credentials(trading.live_trading_allowed_exchanges, environment)  # missing keys are said before anything is reached
+    if trading.live_trading_mode == "live":
+        credentials(trading.live_trading_allowed_exchanges, environment)  # missing keys are said before anything else
     configure_logging(SERVICE, settings.log_level, clock)
     async with AsyncExitStack() as resources:
         dsn = settings.database_url.get_secret_value()
@@ -72,11 +82,18 @@ async def main() -> None:
         journal = Journal(SERVICE, pool, clock)
         outbox = Outbox(SERVICE, pool, bus, clock)
         states = PostgresTradingStates(pool, journal, clock)
-        names = await _venue_names(trading, pool)
-        addresses, keys = venue_addresses(names, environment), credentials(names, environment)
+        await claim_database(pool, trading.live_trading_mode, clock)
+        addresses = venue_addresses(await _venue_names(trading, pool), environment)
         refuse_replay_on_real_venues(clock, simulated(addresses))
+        if trading.live_trading_mode == "live":
+            connected = await _live(resources, addresses, credentials(addresses, environment), clock)
+        else:
+            connected = await _paper(resources, addresses, pool, settings.executor_paper_balance_usdt, clock)
         skew = LegSkew(clock)
-        venues = {name: await _connect(resources, addresses[name], keys[name], states, skew, clock) for name in names}
+        venues = {
+            name: TradingVenue(market, account, GuardedDesk(MeasuredDesk(desk, skew), states, clock))
+            for name, (market, account, desk) in connected.items()
+        }
         ports = _ports(trading, clock, pool, outbox, journal, states, venues)
         does = use_cases(ports, trading, settings.rails, settings.executor_unwind_loss_budget_usdt, clock)
         checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
@@ -93,25 +110,29 @@ async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
     return sorted({*trading.live_trading_allowed_exchanges, *in_use})
 
 
-def _refuse_paper(trading: TradingSettings) -> None:
-    if trading.live_trading_mode == "paper":
-        raise SettingsError(
-            "LIVE_TRADING_MODE='paper': this version trades only in live mode, on real or simulated venues; "
-            "allowed is 'live' together with LIVE_TRADING_CONFIRM_LIVE=yes"
-        )
+async def _live(
+    resources: AsyncExitStack, addresses: Mapping[str, VenueAddress], keys: Mapping[str, Credentials], clock: Clock
+) -> dict[str, Connected]:
+    """The venues themselves, with our keys."""
+    connected: dict[str, Connected] = {}
+    for name, address in addresses.items():
+        market, account, desk = await connect_trading_venue(address, keys[name].api_key, keys[name].api_secret, clock)
+        resources.push_async_callback(account.close)
+        connected[name] = (market, account, desk)
+    return connected
 
 
-async def _connect(
-    resources: AsyncExitStack,
-    address: VenueAddress,
-    keys: Credentials,
-    states: TradingStates,
-    skew: LegSkew,
-    clock: Clock,
-) -> TradingVenue:
-    market, account, desk = await connect_trading_venue(address, keys.api_key, keys.api_secret, clock)
-    resources.push_async_callback(account.close)
-    return TradingVenue(market, account, GuardedDesk(MeasuredDesk(desk, skew), states, clock))
+async def _paper(
+    resources: AsyncExitStack, addresses: Mapping[str, VenueAddress], pool: Pool, balance_usdt: Decimal, clock: Clock
+) -> dict[str, Connected]:
+    """The venues' public markets, with accounts of our own. No key is read."""
+    connected: dict[str, Connected] = {}
+    for name, address in addresses.items():
+        market = connect_market_data(address, clock)
+        venue = await connect_paper_venue(market, PaperLedger(pool, name, balance_usdt), clock)
+        resources.push_async_callback(venue.close)
+        connected[name] = (market, venue, venue)
+    return connected
 
 
 def _ports(

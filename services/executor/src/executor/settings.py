@@ -22,6 +22,7 @@ class ExecutorSettings(ServiceSettings):
     executor_clock_offset_max_sec: float = Field(0.5, ge=0, le=3600)
     executor_unwind_loss_budget_usdt: Decimal = Field(Decimal(5), gt=0)
     executor_reconciliation_sec: float = Field(5.0, gt=0, le=600)
+    executor_paper_balance_usdt: Decimal = Field(Decimal(10_000), gt=0)
 
     @property
     def rails(self) -> Rails:

@@ -23,6 +23,7 @@ _CURRENT = "SELECT version_num FROM watchlist.alembic_version"
 
 LOST_BELOW = {
     "0002": "the trading state, and what the roles may do: a halted Tandem comes back active",
+    "0005": "the paper accounts, and what the database is for: an executor of the other mode would start on it",
     "0001": "every table with all that is in it",
 }
 """What taking a revision back destroys; the others keep every row."""
@@ -86,7 +87,7 @@ def downgrade(dsn: str, revision: str, *, may_lose_data: bool = False) -> None:
         DataWouldBeLost: the older schema cannot keep all, and `may_lose_data` does not say that this is known.
     """
     config = configuration(dsn)
-    taken_back = ScriptDirectory.from_config(config).iterate_revisions("head", revision)
+    taken_back = ScriptDirectory.from_config(config).iterate_revisions(current(dsn) or "base", revision)
     lost = [f"{found.revision}: {LOST_BELOW[found.revision]}" for found in taken_back if found.revision in LOST_BELOW]
     if lost and not may_lose_data:
         raise DataWouldBeLost(f"a downgrade to {revision} destroys data. Taken back with\n" + "\n".join(lost))

@@ -1,7 +1,8 @@
-"""The schema `watchlist`. Each table has one writing service; the migrations grant exactly that.
+"""The schemas `watchlist` and `paper`. Each table has one writing service; the migrations grant exactly that.
 
-No column takes the database's own time: every stored time comes from the clock of the service that writes it.
 The audit and the spread samples are partitioned by the month of their time; `retention` makes and drops the months.
+Stored times come from the clock of the service that writes them, but for `live_trade_order.written_at`, which is about
+processes and takes the database's own.
 """
 
 from datetime import datetime
@@ -29,6 +30,7 @@ from sqlmodel import Field, SQLModel
 SCHEMA = "watchlist"
 MONTHS_SCHEMA = "watchlist_months"
 """Where the partitions are. No service's role may enter it: each goes through the partitioned table, and its grants."""
+PAPER_SCHEMA = "paper"
 ACTIVE_STATES = ("opening", "open", "closing")
 
 
@@ -421,3 +423,99 @@ class TradingStateRow(SQLModel, table=True):
     reason: str = _text()
     changed_by: str = _text()
     changed_at: datetime | None = _time(nullable=True)
+
+
+class Installation(SQLModel, table=True):
+    """The one row that says whether this database is of paper or of live trading, for ever. Written by executor."""
+
+    __tablename__ = "installation"
+    __table_args__ = (
+        CheckConstraint("id = 1", name="one_row"),
+        CheckConstraint("mode IN ('paper', 'live')", name="mode_known"),
+        {"schema": SCHEMA},
+    )
+
+    id: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    mode: str = _text()
+    begun_at: datetime = _time()
+
+
+# The accounts of paper trading: what a venue's own ledger is to live trading. Nothing in `watchlist` refers to it, as
+# nothing could refer to a row of a venue. Written by executor.
+
+
+class PaperAccount(SQLModel, table=True):
+    """The USDT of one venue's account: what it began with, and everything realised, paid and received since."""
+
+    __tablename__ = "account"
+    __table_args__ = {"schema": PAPER_SCHEMA}
+
+    venue: str = _text(primary_key=True)
+    balance_usdt: Decimal = _money()
+
+
+class PaperPosition(SQLModel, table=True):
+    """One net position. `funding_*` are the terms last seen, by which the next settlement is charged."""
+
+    __tablename__ = "position"
+    __table_args__ = {"schema": PAPER_SCHEMA}
+
+    venue: str = _text(primary_key=True)
+    symbol: str = _text(primary_key=True)
+    quantity: Decimal = _money()
+    entry_price: Decimal = _money()
+    leverage: int
+    funding_rate: float | None = None
+    funding_interval_hours: float | None = None
+    funding_next_at: datetime | None = _time(nullable=True)
+
+
+class PaperOrder(SQLModel, table=True):
+    """One market order and what became of it, at once and for good."""
+
+    __tablename__ = "order"
+    __table_args__ = (UniqueConstraint("venue", "client_order_id"), {"schema": PAPER_SCHEMA})
+
+    id: int | None = _identity()
+    venue: str = _text()
+    symbol: str = _text()
+    client_order_id: str = _text()
+    side: str = _text()
+    quantity: Decimal = _money()
+    reduce_only: bool
+    filled_quantity: Decimal = _money()
+    average_price: Decimal | None = _money(nullable=True)
+    placed_at: datetime = _time()
+
+
+class PaperFill(SQLModel, table=True):
+    """One execution against one level of the book."""
+
+    __tablename__ = "fill"
+    __table_args__ = (Index("fill_symbol", "venue", "symbol", "traded_at"), {"schema": PAPER_SCHEMA})
+
+    id: int | None = _identity()
+    venue: str = _text()
+    symbol: str = _text()
+    order_id: int = Field(sa_column=Column(BigInteger, ForeignKey(f"{PAPER_SCHEMA}.order.id"), nullable=False))
+    side: str = _text()
+    price: Decimal = _money()
+    quantity: Decimal = _money()
+    fee_usdt: Decimal = _money()
+    traded_at: datetime = _time()
+
+
+class PaperFunding(SQLModel, table=True):
+    """One settlement; `amount_usdt` is positive when received."""
+
+    __tablename__ = "funding"
+    __table_args__ = (UniqueConstraint("venue", "symbol", "settled_at"), {"schema": PAPER_SCHEMA})
+
+    id: int | None = _identity()
+    venue: str = _text()
+    symbol: str = _text()
+    quantity: Decimal = _money()
+    price: Decimal = _money()
+    rate: float
+    amount_usdt: Decimal = _money()
+    settled_at: datetime = _time()

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
-from common.persistence.tables import SCHEMA
+from common.persistence.tables import PAPER_SCHEMA, SCHEMA
 
 
 def _configure(connection: Connection) -> None:
@@ -18,7 +18,7 @@ def _configure(connection: Connection) -> None:
         include_schemas=True,
         version_table_schema=SCHEMA,
         compare_type=True,
-        include_name=lambda name, kind, _: kind != "schema" or name == SCHEMA,
+        include_name=lambda name, kind, _: kind != "schema" or name in (SCHEMA, PAPER_SCHEMA),
     )
     with context.begin_transaction():
         context.run_migrations()
