@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.domain.identifiers import Side
@@ -20,9 +19,9 @@ from common.venues.ccxt.orders import CcxtOrderDesk
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.errors import OrderNotSent, VenueBanned, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderState
-from support.simulated_venues import KEY, SECRET, running_venue
+from support.simulated_venues import PROTOCOLS, TRADING_KEYS, running_venue
 
-BOTH = pytest.mark.parametrize("protocol", ["binance", "bybit"])
+EVERY = pytest.mark.parametrize("protocol", PROTOCOLS)
 BODY = b'{"code":-1003,"msg":"Too many requests","retCode":10006,"retMsg":"Too many visits"}'
 CLOSE = OrderIntent("venue", "SOL", Side.SELL, Decimal(1), "c1", reduce_only=False, reference_price=Decimal(200))
 
@@ -89,7 +88,7 @@ async def exchange(protocol: str) -> AsyncIterator[Banned]:
     wire, clock = BanningWire(), MovedClock()
     async with running_venue(protocol, wire.around) as simulated:
         address = VenueAddress("venue", protocol, simulated.url)
-        market, account, desk = await connect_trading_venue(address, SecretStr(KEY), SecretStr(SECRET), clock)
+        market, account, desk = await connect_trading_venue(address, TRADING_KEYS, clock)
         banned = Banned(market, account, desk)
         banned.wire, banned.clock = wire, clock
         try:
@@ -99,7 +98,7 @@ async def exchange(protocol: str) -> AsyncIterator[Banned]:
             await account.close()
 
 
-@BOTH
+@EVERY
 async def test_during_a_ban_no_request_leaves_and_after_it_everything_works(protocol: str) -> None:
     async with exchange(protocol) as venue:
         seconds = await venue.ban_for(418, {"Retry-After": "90"})
@@ -117,7 +116,7 @@ async def test_during_a_ban_no_request_leaves_and_after_it_everything_works(prot
         assert (await venue.market.book("SOL")).venue == "venue"
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("status", [418, 429])
 async def test_a_ban_without_a_time_has_one_of_ours(protocol: str, status: int) -> None:
     async with exchange(protocol) as venue:
@@ -143,7 +142,7 @@ async def test_a_venue_whose_clock_is_far_off_does_not_ban_for_ever() -> None:
         assert await venue.ban_for(418, {}, body) == pytest.approx(BAN_SECONDS_MAX, abs=2)
 
 
-@BOTH
+@EVERY
 async def test_an_address_refused_at_the_edge_is_not_asked_again(protocol: str) -> None:
     async with exchange(protocol) as venue:
         venue.wire.ban = (403, b"access too frequent", {})

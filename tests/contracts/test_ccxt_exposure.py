@@ -9,7 +9,6 @@ from decimal import Decimal
 
 import ccxt
 import pytest
-from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.domain.identifiers import Side
@@ -29,11 +28,11 @@ from common.venues.errors import (
     VenueUnreachable,
 )
 from common.venues.ports import OrderIntent, OrderState
-from support.simulated_venues import KEY, SECRET, RunningVenue, running_venue
+from support.simulated_venues import KEY, PASSPHRASE, PROTOCOLS, SECRET, TRADING_KEYS, RunningVenue, running_venue
 
-BOTH = pytest.mark.parametrize("protocol", ["binance", "bybit"])
-ORDER_PATHS = ("/fapi/v1/order", "/v5/order/create")
-BOOK_PATHS = ("/fapi/v1/depth", "/v5/market/orderbook")
+EVERY = pytest.mark.parametrize("protocol", PROTOCOLS)
+ORDER_PATHS = ("/fapi/v1/order", "/v5/order/create", "/api/v5/trade/order")
+BOOK_PATHS = ("/fapi/v1/depth", "/v5/market/orderbook", "/api/v5/market/books")
 
 
 @dataclass
@@ -112,7 +111,7 @@ async def trading(protocol: str) -> AsyncIterator[Trading]:
     faults = Faults()
     async with running_venue(protocol, faults.around) as simulated:
         address = VenueAddress("venue", protocol, simulated.url)
-        parts = await connect_trading_venue(address, SecretStr(KEY), SecretStr(SECRET), SystemClock())
+        parts = await connect_trading_venue(address, TRADING_KEYS, SystemClock())
         market, account, desk = parts
         try:
             await market.instruments()
@@ -121,7 +120,7 @@ async def trading(protocol: str) -> AsyncIterator[Trading]:
             await account.close()
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("body", [b"", b"{not json", b"[]", b"{}", b'"text"', b"null"])
 async def test_answer_that_cannot_be_read_leaves_the_outcome_unknown(protocol: str, body: bytes) -> None:
     async with trading(protocol) as desk:
@@ -130,7 +129,7 @@ async def test_answer_that_cannot_be_read_leaves_the_outcome_unknown(protocol: s
             await desk.desk.send(one_sol())
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 529])
 @pytest.mark.parametrize("body", [b"<html>", b'{"code":-9999,"retCode":999999,"msg":"x","retMsg":"x"}'])
 async def test_server_error_leaves_the_outcome_unknown(protocol: str, status: int, body: bytes) -> None:
@@ -140,7 +139,7 @@ async def test_server_error_leaves_the_outcome_unknown(protocol: str, status: in
             await desk.desk.send(one_sol())
 
 
-@BOTH
+@EVERY
 async def test_answer_that_breaks_off_leaves_the_outcome_unknown(protocol: str) -> None:
     async with trading(protocol) as desk:
         desk.faults.fail(ORDER_PATHS, 200, b'{"retCode":0,"orderId":')
@@ -149,7 +148,7 @@ async def test_answer_that_breaks_off_leaves_the_outcome_unknown(protocol: str) 
             await desk.desk.send(one_sol())
 
 
-@BOTH
+@EVERY
 async def test_timeout_is_unknown_sent_once_and_found_by_its_client_id(protocol: str) -> None:
     async with trading(protocol) as desk:
         desk.market._exchange.timeout = 150
@@ -163,7 +162,7 @@ async def test_timeout_is_unknown_sent_once_and_found_by_its_client_id(protocol:
         assert (report.state, report.filled_quantity) == (OrderState.FILLED, Decimal(1))
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("status", [418, 429])
 async def test_banned_order_has_no_exposure(protocol: str, status: int) -> None:
     async with trading(protocol) as desk:
@@ -172,7 +171,7 @@ async def test_banned_order_has_no_exposure(protocol: str, status: int) -> None:
             await desk.desk.send(one_sol())
 
 
-@BOTH
+@EVERY
 async def test_ban_says_until_when(protocol: str) -> None:
     async with trading(protocol) as desk:
         until = b'{"code":-1003,"msg":"Way too many requests; IP(1.2.3.4) banned until 1788319856878.","retCode":10006}'
@@ -186,11 +185,11 @@ async def test_ban_says_until_when(protocol: str) -> None:
         assert counted.value.until_seconds is not None
 
 
-@BOTH
+@EVERY
 async def test_connection_refused_means_not_sent(protocol: str) -> None:
     async with running_venue(protocol) as simulated:
         address = VenueAddress("venue", protocol, simulated.url)
-        _, account, desk = await connect_trading_venue(address, SecretStr(KEY), SecretStr(SECRET), SystemClock())
+        _, account, desk = await connect_trading_venue(address, TRADING_KEYS, SystemClock())
         await account.balance()
     try:
         with pytest.raises(OrderNotSent):
@@ -201,7 +200,7 @@ async def test_connection_refused_means_not_sent(protocol: str) -> None:
         await account.close()
 
 
-@BOTH
+@EVERY
 async def test_an_order_whose_process_slept_after_the_decision_is_refused_by_the_receive_window(protocol: str) -> None:
     async with trading(protocol) as desk:
         late = replace(one_sol(), signed_at_seconds=SystemClock().unix_seconds() - 5.5)
@@ -211,7 +210,7 @@ async def test_an_order_whose_process_slept_after_the_decision_is_refused_by_the
         assert (await desk.desk.send(young)).state is OrderState.FILLED
 
 
-@BOTH
+@EVERY
 async def test_wrong_clock_is_a_refusal_not_a_lost_connection(protocol: str) -> None:
     async with trading(protocol) as desk:
         desk.market._exchange.nonce = lambda: 1
@@ -237,7 +236,7 @@ def _unreachable(exchange: object) -> Callable[[object], object]:
     return ask
 
 
-@BOTH
+@EVERY
 async def test_orders_carry_no_broker_tag(protocol: str) -> None:
     async with trading(protocol) as desk:
         await desk.desk.send(one_sol("mine"))
@@ -247,7 +246,7 @@ async def test_orders_carry_no_broker_tag(protocol: str) -> None:
         assert [order.client_id for order in desk.simulated.venue.account.orders] == ["mine"]
 
 
-@BOTH
+@EVERY
 async def test_secrets_are_in_no_log_and_no_error(protocol: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with trading(protocol) as desk:
@@ -259,10 +258,11 @@ async def test_secrets_are_in_no_log_and_no_error(protocol: str, caplog: pytest.
     told = caplog.text + str(caught.value) + repr(caught.value)
     assert KEY not in told
     assert SECRET not in told
+    assert PASSPHRASE not in told
     assert "signature" not in told
 
 
-@BOTH
+@EVERY
 async def test_no_request_goes_to_the_real_venue(protocol: str) -> None:
     market = connect_market_data(VenueAddress("venue", protocol, "http://127.0.0.1:9"), SystemClock())
     addresses: list[str] = []
@@ -278,5 +278,5 @@ async def test_no_request_goes_to_the_real_venue(protocol: str) -> None:
 
 
 def test_unknown_protocol_is_named_with_what_is_allowed() -> None:
-    with pytest.raises(SettingsError, match=r"okx.*LIVE_TRADING_ALLOWED_EXCHANGES.*binance or bybit"):
-        connect_market_data(VenueAddress("okx", "okx", None), SystemClock())
+    with pytest.raises(SettingsError, match=r"kraken.*LIVE_TRADING_ALLOWED_EXCHANGES.*binance or bybit"):
+        connect_market_data(VenueAddress("kraken", "kraken", None), SystemClock())

@@ -8,15 +8,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from common.venues.credentials import Credentials
 from venue_sim.dialects import open_venue
-from venue_sim.dialects.wire import Credentials, Dialect
+from venue_sim.dialects import wire as venue_wire
+from venue_sim.dialects.wire import Dialect
 from venue_sim.scenario import VenueScenario
 from venue_sim.server import HOST, build_app, build_server
 from venue_sim.venue import Venue
 
-KEY, SECRET = "the-key", "the-secret"
+KEY, SECRET, PASSPHRASE = "the-key", "the-secret", "the-passphrase"
+VENUE_KEYS = venue_wire.Credentials(KEY, SECRET, PASSPHRASE)
+"""As the venue knows them."""
+TRADING_KEYS = Credentials(SecretStr(KEY), SecretStr(SECRET), SecretStr(PASSPHRASE))
+"""As Tandem does."""
 NOON = datetime(2025, 10, 10, 12, 0, tzinfo=UTC)
 
 
@@ -31,6 +38,17 @@ class HandClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+PROTOCOLS = ("binance", "bybit", "okx")
+"""Every wire protocol: what speaks one of them is tested with all."""
+
+_IN_CONTRACTS = {
+    "SOL": {"contract_size": 10, "notional_min": 0},
+    "ETH": {"contract_size": Decimal("0.1"), "notional_min": 0},
+}
+_SPOKEN_IN = {"okx": _IN_CONTRACTS}
+"""What a protocol says otherwise of the instruments: nothing, unless it counts contracts."""
 
 
 def instrument_table(**changes: Any) -> dict[str, Any]:
@@ -51,11 +69,15 @@ def instrument_table(**changes: Any) -> dict[str, Any]:
 
 def venue_scenario(protocol: str, **changes: Any) -> VenueScenario:
     """A venue that lists SOL and ETH, charges 0.05 % and starts with 10,000 USDT."""
+    spoken = _SPOKEN_IN.get(protocol, {"SOL": {}, "ETH": {}})
     table: dict[str, Any] = {
         "protocol": protocol,
         "taker_fee": Decimal("0.0005"),
         "balance_usdt": 10_000,
-        "instruments": {"SOL": instrument_table(), "ETH": instrument_table(path=[[NOON, 4000]])},
+        "instruments": {
+            "SOL": instrument_table(**spoken["SOL"]),
+            "ETH": instrument_table(path=[[NOON, 4000]], **spoken["ETH"]),
+        },
     }
     return VenueScenario.model_validate(table | changes)
 
@@ -63,7 +85,7 @@ def venue_scenario(protocol: str, **changes: Any) -> VenueScenario:
 def open_test_venue(protocol: str, clock: HandClock | None = None, **changes: Any) -> tuple[Venue, Dialect]:
     """A venue named after its protocol, without a server."""
     scenario = venue_scenario(protocol, **changes)
-    return open_venue(protocol, scenario, clock or HandClock(), Credentials(KEY, SECRET))
+    return open_venue(protocol, scenario, clock or HandClock(), VENUE_KEYS)
 
 
 @dataclass

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from common.domain.identifiers import Side
 from common.runtime.clock import SystemClock
@@ -28,7 +27,7 @@ from common.venues.errors import (
     VenueUnreachable,
 )
 from common.venues.ports import OrderIntent, OrderReport, OrderState
-from support.simulated_venues import KEY, NOON, SECRET, RunningVenue, running_venue
+from support.simulated_venues import NOON, TRADING_KEYS, RunningVenue, running_venue
 from venue_sim.account import Account
 
 TIMEOUT_MS = 250
@@ -120,7 +119,7 @@ async def trader(request: pytest.FixtureRequest) -> AsyncIterator[Trader]:
         control = await stack.enter_async_context(httpx.AsyncClient(base_url=f"{simulated.url}/control"))
         address = VenueAddress(request.param, request.param, simulated.url)
         clock = MarketClock(simulated)
-        market, account, desk = await connect_trading_venue(address, SecretStr(KEY), SecretStr(SECRET), clock)
+        market, account, desk = await connect_trading_venue(address, TRADING_KEYS, clock)
         stack.push_async_callback(account.close)
         await market.instruments()
         market._exchange.timeout = TIMEOUT_MS

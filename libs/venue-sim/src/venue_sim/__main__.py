@@ -1,8 +1,8 @@
 """`python -m venue_sim --venue NAME --scenario FILE --port PORT`: one simulated venue on the loopback interface.
 
-The account's key pair comes from VENUE_<NAME>_API_KEY and VENUE_<NAME>_API_SECRET, market time from CLOCK_EPOCH,
-CLOCK_SPEED and CLOCK_STARTED_FILE (the machine's time without them). What is wrong with any of it is said on
-stderr, with exit code 2.
+The account's keys come from VENUE_<NAME>_API_KEY and _API_SECRET (OKX: and _API_PASSPHRASE), market time from
+CLOCK_EPOCH, CLOCK_SPEED and CLOCK_STARTED_FILE (the machine's time without them). What is wrong with any of it is
+said on stderr, with exit code 2.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common.runtime.clock import clock_from_environment
-from venue_sim.dialects import open_venue
+from venue_sim.dialects import has_passphrase, open_venue
 from venue_sim.dialects.wire import Credentials
 from venue_sim.scenario import VenueScenario, load_scenario
 from venue_sim.server import build_app, build_server
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         scenario = _venue_scenario(options.scenario, options.venue)
-        credentials = _credentials(options.venue, environment)
+        credentials = _credentials(options.venue, has_passphrase(scenario.protocol), environment)
         clock = clock_from_environment(environment)
     except ValueError as error:
         print(f"venue_sim: {error}", file=sys.stderr)
@@ -48,11 +48,12 @@ def _venue_scenario(file: Path, venue: str) -> VenueScenario:
     return venues[venue]
 
 
-def _credentials(venue: str, environment: Mapping[str, str]) -> Credentials:
-    names = [f"VENUE_{venue.upper()}_API_KEY", f"VENUE_{venue.upper()}_API_SECRET"]
+def _credentials(venue: str, with_passphrase: bool, environment: Mapping[str, str]) -> Credentials:
+    parts = ("KEY", "SECRET", "PASSPHRASE") if with_passphrase else ("KEY", "SECRET")
+    names = [f"VENUE_{venue.upper()}_API_{part}" for part in parts]
     for name in names:
         if not environment.get(name):
-            raise ValueError(f"{name} is empty: it must hold the account's key pair")
+            raise ValueError(f"{name} is empty: it must hold a part of the account's keys")
     return Credentials(*(environment[name] for name in names))
 
 

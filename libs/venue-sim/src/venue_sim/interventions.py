@@ -25,7 +25,7 @@ _TAKES: dict[InterventionKind, frozenset[str]] = {
     InterventionKind.EXTERNAL_OPEN: frozenset({"quantity", "side"}),
     InterventionKind.LIQUIDATE: frozenset({"quantity"}),
     InterventionKind.DELEVERAGE: frozenset({"quantity"}),
-    InterventionKind.CHANGE_RULES: frozenset({"quantity_step", "quantity_min"}),
+    InterventionKind.CHANGE_RULES: frozenset({"quantity_step", "quantity_min", "contract_size"}),
 }
 
 
@@ -40,6 +40,7 @@ class Intervention(BaseModel):
     side: Literal["buy", "sell"] = "buy"
     quantity_step: Quantity | None = None
     quantity_min: Quantity | None = None
+    contract_size: Quantity | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -48,13 +49,13 @@ class Intervention(BaseModel):
             raise ValueError(f"{name}: {self.kind} has no such parameter; it takes {', '.join(sorted(takes))}")
         if self.kind is InterventionKind.EXTERNAL_OPEN and self.quantity is None:
             raise ValueError("quantity: is missing; external_open needs it")
-        if self.kind is InterventionKind.CHANGE_RULES and self.quantity_step is None and self.quantity_min is None:
-            raise ValueError("quantity_step: is missing; change_rules needs it or quantity_min")
+        if self.kind is InterventionKind.CHANGE_RULES and not self.changed_rules():
+            raise ValueError("quantity_step: is missing; change_rules needs it, quantity_min or contract_size")
         return self
 
     def changed_rules(self) -> dict[str, Decimal]:
         """The rules of the contract that it changes."""
-        rules = {"quantity_step": self.quantity_step, "quantity_min": self.quantity_min}
+        rules = {name: getattr(self, name) for name in _TAKES[InterventionKind.CHANGE_RULES]}
         return {name: value for name, value in rules.items() if value is not None}
 
 

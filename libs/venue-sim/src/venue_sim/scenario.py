@@ -26,8 +26,13 @@ from pydantic import (
 from venue_sim.faults import ScriptedFault
 from venue_sim.interventions import ScriptedIntervention
 
-Protocol = Literal["binance", "bybit"]
+Protocol = Literal["binance", "bybit", "okx"]
 """Wire protocols that a simulated venue can speak; a venue of any name may speak any of them."""
+
+COUNTS_CONTRACTS = frozenset({"okx"})
+"""Protocols that write quantities in contracts of `contract_size` base units; the others write base units."""
+NO_MINIMUM_NOTIONAL = frozenset({"okx"})
+"""Protocols whose contracts have a minimum quantity only."""
 
 VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]+$")]
@@ -85,13 +90,17 @@ class BookShape(_Table):
 
 
 class Instrument(_Table):
-    """One linear USDT perpetual: its trading rules, its book and its path. Quantities are in base units."""
+    """One linear USDT perpetual: its trading rules, its book and its path. Quantities are in base units.
+
+    `contract_size` is how many of them one contract is, where the venue's protocol counts contracts.
+    """
 
     price_tick: PositiveDecimal
     quantity_step: PositiveDecimal
     quantity_min: PositiveDecimal
     quantity_max: PositiveDecimal = Decimal(100_000)
-    notional_min: PositiveDecimal
+    notional_min: Annotated[Decimal, Field(ge=0)] = Decimal(0)
+    contract_size: PositiveDecimal = Decimal(1)
     max_leverage: int = Field(ge=1, le=200)
     funding_interval_hours: FundingInterval
     book: BookShape
@@ -116,6 +125,15 @@ class VenueScenario(_Table):
     instruments: dict[Symbol, Instrument] = Field(min_length=1)
     faults: list[ScriptedFault] = []
     interventions: list[ScriptedIntervention] = []
+
+    @model_validator(mode="after")
+    def _rules_can_be_said_on_the_wire(self) -> Self:
+        for symbol, instrument in self.instruments.items():
+            if instrument.contract_size != 1 and self.protocol not in COUNTS_CONTRACTS:
+                raise ValueError(f"instruments.{symbol}.contract_size: {self.protocol} counts base units; allowed is 1")
+            if instrument.notional_min and self.protocol in NO_MINIMUM_NOTIONAL:
+                raise ValueError(f"instruments.{symbol}.notional_min: {self.protocol} has none; allowed is 0")
+        return self
 
     @model_validator(mode="after")
     def _scripts_name_listed_symbols(self) -> Self:

@@ -25,6 +25,7 @@ from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
 from common.venues.ccxt.market_data import connect_market_data
 from common.venues.ccxt.trading import connect_trading_venue
+from common.venues.credentials import Credentials
 from common.venues.ports import Account, MarketData, OrderDesk
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
@@ -42,7 +43,7 @@ from executor.application.recovery import LEASE_RENEWAL_SECONDS
 from executor.application.use_cases import Ports, UseCases, use_cases
 from executor.domain.scale_in_payload import ScaleInSettings
 from executor.entrypoints.messages import MessageRouter
-from executor.settings import Credentials, ExecutorSettings, credentials
+from executor.settings import ExecutorSettings, credentials
 
 SERVICE = "executor"
 _VENUES_IN_USE = """
@@ -70,8 +71,8 @@ async def main() -> None:
     clock = clock_from_environment(environment)
     trading = load(TradingSettings, environment)
     settings = load(ExecutorSettings, environment)
-    if trading.live_trading_mode == "live":
-        credentials(trading.live_trading_allowed_exchanges, environment)  # missing keys are said before anything else
+    if trading.live_trading_mode == "live":  # what is wrong with addresses and keys is said before anything is reached
+        credentials(venue_addresses(trading.live_trading_allowed_exchanges, environment), environment)
     configure_logging(SERVICE, settings.log_level, clock)
     async with AsyncExitStack() as resources:
         dsn = settings.database_url.get_secret_value()
@@ -116,7 +117,7 @@ async def _live(
     """The venues themselves, with our keys."""
     connected: dict[str, Connected] = {}
     for name, address in addresses.items():
-        market, account, desk = await connect_trading_venue(address, keys[name].api_key, keys[name].api_secret, clock)
+        market, account, desk = await connect_trading_venue(address, keys[name], clock)
         resources.push_async_callback(account.close)
         connected[name] = (market, account, desk)
     return connected

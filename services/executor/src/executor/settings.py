@@ -1,12 +1,13 @@
 """The executor's own settings, and the keys that no other service has."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from common.runtime.settings import ServiceSettings, SettingsError
+from common.venues.addresses import VenueAddress
+from common.venues.credentials import Credentials, credential_variables, credentials_from
 from executor.domain.rails import Rails
 
 
@@ -34,31 +35,23 @@ class ExecutorSettings(ServiceSettings):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """One venue's trading keys. Their text appears in no representation."""
-
-    api_key: SecretStr
-    api_secret: SecretStr
-
-
-def credentials(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, Credentials]:
+def credentials(addresses: Mapping[str, VenueAddress], environment: Mapping[str, str]) -> dict[str, Credentials]:
     """The keys of each venue.
 
     Raises:
         SettingsError: naming the variables that are missing.
     """
-    found, missing = {}, []
-    for name in names:
-        prefix = f"VENUE_{name.upper()}_API"
-        key, secret = environment.get(f"{prefix}_KEY", ""), environment.get(f"{prefix}_SECRET", "")
-        if key and secret:
-            found[name] = Credentials(SecretStr(key), SecretStr(secret))
-        else:
-            missing += [f"{prefix}_{part}" for part, value in (("KEY", key), ("SECRET", secret)) if not value]
+    found = {name: credentials_from(address, environment) for name, address in addresses.items()}
+    missing = [
+        variable
+        for name, keys in found.items()
+        if keys is None
+        for variable in credential_variables(addresses[name])
+        if not environment.get(variable)
+    ]
     if missing:
         raise SettingsError(
             f"live trading needs keys for every allowed venue; not set: {', '.join(missing)} "
             "(or leave the venue out of LIVE_TRADING_ALLOWED_EXCHANGES)"
         )
-    return found
+    return {name: keys for name, keys in found.items() if keys is not None}

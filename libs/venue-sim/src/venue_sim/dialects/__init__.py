@@ -1,11 +1,12 @@
 """The wire protocols: each dialect parses, verifies and formats; none of them knows how a market moves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from venue_sim.account import Identifiers
 from venue_sim.dialects.binance.dialect import BINANCE_RULES, BinanceDialect, BinanceIdentifiers
 from venue_sim.dialects.bybit.dialect import BYBIT_RULES, BybitDialect, BybitIdentifiers
+from venue_sim.dialects.okx.dialect import OKX_RULES, OkxDialect, OkxIdentifiers
 from venue_sim.dialects.wire import Credentials, Dialect
 from venue_sim.scenario import VenueScenario
 from venue_sim.venue import MarketClock, Venue, VenueRules
@@ -13,15 +14,22 @@ from venue_sim.venue import MarketClock, Venue, VenueRules
 
 @dataclass(frozen=True, slots=True)
 class _Protocol:
-    dialect: type[BinanceDialect] | type[BybitDialect]
-    identifiers: type[BinanceIdentifiers] | type[BybitIdentifiers]
+    dialect: Callable[[Venue, Credentials], Dialect]
+    identifiers: Callable[[str], Identifiers]
     rules: VenueRules
+    has_passphrase: bool = False
 
 
 _PROTOCOLS: Mapping[str, _Protocol] = {
     "binance": _Protocol(BinanceDialect, BinanceIdentifiers, BINANCE_RULES),
     "bybit": _Protocol(BybitDialect, BybitIdentifiers, BYBIT_RULES),
+    "okx": _Protocol(OkxDialect, OkxIdentifiers, OKX_RULES, has_passphrase=True),
 }
+
+
+def has_passphrase(protocol: str) -> bool:
+    """Whether an account's keys at a venue of this protocol come with a passphrase."""
+    return _PROTOCOLS[protocol].has_passphrase
 
 
 def open_venue(
@@ -29,6 +37,5 @@ def open_venue(
 ) -> tuple[Venue, Dialect]:
     """A venue called `name` and the dialect that it speaks, as its scenario says."""
     protocol = _PROTOCOLS[scenario.protocol]
-    identifiers: Identifiers = protocol.identifiers(name)
-    venue = Venue(name, scenario, clock, identifiers, protocol.rules)
+    venue = Venue(name, scenario, clock, protocol.identifiers(name), protocol.rules)
     return venue, protocol.dialect(venue, credentials)

@@ -4,6 +4,7 @@
 before, after or instead of being answered goes around it.
 """
 
+import base64
 import hashlib
 import hmac
 import time
@@ -44,15 +45,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The one key pair that the venue knows. Never shown."""
+    """The one key pair that the venue knows, and the passphrase where its protocol has one. Never shown."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
+    passphrase: str = field(default="", repr=False)
 
     def signs(self, payload: str, signature: str) -> bool:
         """Whether `signature` is the hex HMAC-SHA256 of `payload` with the secret."""
-        expected = hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
-        return hmac.compare_digest(expected.encode(), signature.encode())
+        return hmac.compare_digest(self._digest(payload).hex().encode(), signature.encode())
+
+    def signs_in_base64(self, payload: str, signature: str) -> bool:
+        """Whether `signature` is the base64 HMAC-SHA256 of `payload` with the secret."""
+        return hmac.compare_digest(base64.b64encode(self._digest(payload)), signature.encode())
+
+    def _digest(self, payload: str) -> bytes:
+        return hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).digest()
 
 
 class Dialect(Protocol):
@@ -74,14 +82,6 @@ class Dialect(Protocol):
 Params = Mapping[str, str]
 Endpoint = Callable[[Params, Call], Any]
 """Answers with what goes into the body."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """An endpoint and whether its requests must be signed."""
-
-    endpoint: Endpoint
-    signed: bool
 
 
 def json_answer(content: Any, status: int = 200) -> Answer:

@@ -71,7 +71,7 @@ class CcxtAccount(ABC):
     async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         with reading(self.venue):
             unified = await self._markets.unified(symbol)
-            raw = await self._find_order(unified, client_order_id)
+            raw = await self._find_order(unified, self._facts.client_order_id_form.format(client_order_id))
             return None if raw is None else self.report(client_order_id, raw)
 
     async def fills(self, symbol: str, since: datetime) -> Sequence[Fill]:
@@ -101,7 +101,7 @@ class CcxtAccount(ABC):
             raise ValueError(f"order {client_order_id} without a state or a filled quantity")
         filled = decimal(raw["filled"]) * self._contract_size(raw["symbol"])
         average = optional_decimal(raw["average"])
-        if filled and raw["cost"]:
+        if filled and raw["cost"] and self._facts.says_quote_volume:
             average = decimal(raw["cost"]) / filled
         return OrderReport(
             client_order_id=client_order_id,
@@ -144,7 +144,7 @@ class CcxtAccount(ABC):
         start, now = since, self._clock.now()
         while not windows or start <= now:
             end = start + HISTORY_WINDOW
-            windows.append((_milliseconds(start), _milliseconds(end) - 1))
+            windows.append((milliseconds(start), milliseconds(end) - 1))
             start = end
         return windows
 
@@ -200,7 +200,8 @@ def _state(raw: Mapping[str, Any]) -> OrderState:
     return OrderState.CANCELLED if state is OrderState.REJECTED and filled else state
 
 
-def _milliseconds(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
+    """Unix time of a moment in milliseconds."""
     return int(moment.timestamp() * 1000)
 
 

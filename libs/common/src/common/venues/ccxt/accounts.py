@@ -5,20 +5,22 @@ from common.venues.addresses import VenueAddress
 from common.venues.ccxt.account import CcxtAccount
 from common.venues.ccxt.account_binance import BinanceAccount
 from common.venues.ccxt.account_bybit import BybitAccount
+from common.venues.ccxt.account_okx import OkxAccount
 from common.venues.ccxt.exchanges import make_exchange
 from common.venues.ccxt.facts import facts_of
 from common.venues.ccxt.markets import Markets
+from common.venues.credentials import Credentials
 
-_ACCOUNTS: dict[str, type[CcxtAccount]] = {"binance": BinanceAccount, "bybit": BybitAccount}
+_ACCOUNTS: dict[str, type[CcxtAccount]] = {"binance": BinanceAccount, "bybit": BybitAccount, "okx": OkxAccount}
 
 
-def connect_account(address: VenueAddress, clock: Clock, *, api_key: str, api_secret: str) -> CcxtAccount:
-    """The account of that key at the venue; connects with the first request.
+def connect_account(address: VenueAddress, clock: Clock, keys: Credentials) -> CcxtAccount:
+    """The account of these keys at the venue; connects with the first request.
 
     Raises:
         SettingsError: this version does not speak the venue's protocol.
     """
-    exchange = make_exchange(address, clock, api_key=api_key, api_secret=api_secret, paced=False)
+    exchange = make_exchange(address, clock, keys, paced=False)
     return account_on(address, Markets(address.name, exchange, clock), clock)
 
 

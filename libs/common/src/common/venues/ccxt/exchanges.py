@@ -12,14 +12,17 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import ccxt.async_support as ccxt_async
 from ccxt.base import errors as ccxt_errors
 
 from common.runtime.clock import Clock
 from common.runtime.metrics import ANSWERED, BANNED, REFUSED, UNREACHABLE, VenueMeasures
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.bans import BanGate, VenueBan
-from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, VenueFacts, facts_of
+from common.venues.ccxt.exchange_binance import BinanceExchange
+from common.venues.ccxt.exchange_bybit import BybitExchange
+from common.venues.ccxt.exchange_okx import OkxExchange
+from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, facts_of
+from common.venues.credentials import Credentials
 
 REQUEST_TIMEOUT_MS = 5000
 
@@ -32,17 +35,17 @@ None for the time of the signing itself.
 """
 
 
-def make_exchange(address: VenueAddress, clock: Clock, *, api_key: str = "", api_secret: str = "", paced: bool) -> Any:
+def make_exchange(address: VenueAddress, clock: Clock, keys: Credentials | None = None, *, paced: bool) -> Any:
     """A ccxt exchange for one venue. `paced` keeps ccxt's own pause between requests (the venue's public limits).
 
     Raises:
         SettingsError: this version does not speak the venue's protocol.
     """
     facts = facts_of(address)
-    exchange = _exchange_class(facts)(
+    signing = dict(zip(facts.credential_fields, keys.texts, strict=False)) if keys else {}
+    exchange = _exchange_class(address.protocol)(
         {
-            "apiKey": api_key,
-            "secret": api_secret,
+            **signing,
             "timeout": REQUEST_TIMEOUT_MS,
             "enableRateLimit": paced,
             "options": {**facts.options, "maxRetriesOnFailure": 0},
@@ -77,15 +80,16 @@ def _moved(urls: Any, base: str) -> Any:
     return urlunsplit((scheme, target.netloc, target.path.rstrip("/") + source.path, source.query, ""))
 
 
+_EXCHANGES: Mapping[str, Any] = {"binance": BinanceExchange, "bybit": BybitExchange, "okx": OkxExchange}
 _CLASSES: dict[str, Callable[..., Any]] = {}
 
 
-def _exchange_class(facts: VenueFacts) -> Callable[..., Any]:
+def _exchange_class(protocol: str) -> Callable[..., Any]:
     """ccxt's class of the venue with the marks; made once."""
-    made = _CLASSES.get(facts.exchange_id)
+    made = _CLASSES.get(protocol)
     if made is None:
-        made = _marked(getattr(ccxt_async, facts.exchange_id))
-        _CLASSES[facts.exchange_id] = made
+        made = _marked(_EXCHANGES[protocol])
+        _CLASSES[protocol] = made
     return made
 
 
@@ -115,18 +119,9 @@ def _marked(base: Any) -> Callable[..., Any]:
             if signed_at_ms.get() is not None:
                 self.options["recvWindow"] = ORDER_RECEIVE_WINDOW_MS
             try:
-                request = super().sign(*arguments, **named)
+                return super().sign(*arguments, **named)
             finally:
                 self.options["recvWindow"] = window_ms
-            # Bybit's broker tag travels as a Referer header, and ccxt has no option to leave it out.
-            if request["headers"] is not None:
-                request["headers"].pop("Referer", None)
-            return request
-
-        def get_exceptions_by_url(self, url: str, kind: str) -> Any:
-            # ccxt picks Binance's table of codes by host name; a server that stands in has another one.
-            tables = self.exceptions.get("linear") or {}
-            return tables.get(kind) or {}
 
         def handle_errors(
             self,
@@ -140,7 +135,7 @@ def _marked(base: Any) -> Callable[..., Any]:
             request_headers: Any,
             request_body: Any,
         ) -> Any:
-            code = _venue_code(response)
+            code = self._code_in(response)
             if status == 403:
                 # Refused at the venue's edge, in no form of its own: a limit too, whatever ccxt makes of it.
                 self.ban_gate.ban(status, headers, body, code)
@@ -150,7 +145,8 @@ def _marked(base: Any) -> Callable[..., Any]:
                 )
                 self._refuse_what_is_no_answer(status, response)
             except ccxt_errors.BaseError as error:
-                if isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded):
+                limited = isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded)
+                if limited or status in (418, 429):
                     raise self.ban_gate.ban(status, headers, body, code) from error
                 if status >= 500:
                     failure = ccxt_errors.ExchangeNotAvailable(f"{self.id} answered {status} {reason}")
@@ -169,6 +165,11 @@ def _marked(base: Any) -> Callable[..., Any]:
             if status < 400 and (response is None or response == {}):
                 raise ccxt_errors.BadResponse(f"{self.id} answered {status} without an answer in it")
 
+        def _code_in(self, response: Any) -> str | None:
+            """The venue's own code in an error body."""
+            code = self.own_code(response) if isinstance(response, Mapping) else None
+            return None if code is None else str(code)
+
     return Marked
 
 
@@ -177,11 +178,3 @@ def _outcome(error: ccxt_errors.BaseError) -> str:
     if isinstance(error, VenueBan):
         return BANNED
     return UNREACHABLE if isinstance(error, ccxt_errors.NetworkError | ccxt_errors.BadResponse) else REFUSED
-
-
-def _venue_code(response: Any) -> str | None:
-    """The venue's own code in an error body."""
-    if not isinstance(response, Mapping):
-        return None
-    code = response.get("retCode", response.get("code"))
-    return None if code is None else str(code)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from common.runtime.settings import SettingsError
 from common.venues.addresses import VenueAddress
@@ -20,33 +20,39 @@ only when it can no longer take effect, so this bounds how long a trade may be i
 class VenueFacts:
     """How ccxt has to be set up for one wire protocol, and how it names things.
 
-    `duplicate_codes` are answers to an order that was sent before; `unknown_codes` those that ccxt takes for a
-    refusal although the venue does not know whether the order took effect; `unchanged_codes` say that a setting
-    is what it was asked to be; `unlisted_interval_hours` is the funding interval that the venue documents for
-    contracts missing from its list of intervals.
+    `credential_fields` are ccxt's names of key, secret and passphrase, as far as the venue has them.
+    `client_order_id_form` writes one of our ids in the venue's alphabet; `client_order_id_parameter` is how orders are
+    looked up by it. `duplicate_codes` are answers to an order that was sent before; `unknown_codes` those that ccxt
+    takes for a refusal although the venue does not know whether the order took effect; `unchanged_codes` say that a
+    setting is what it was asked to be. `best_prices` is ccxt's method that has the best prices of all symbols.
+    `says_quote_volume`: orders tell what their fills cost, which is more exact than their average price.
+    `unlisted_interval_hours` is the funding interval that the venue documents for contracts missing from its list of
+    intervals.
     """
 
-    exchange_id: str
     options: Mapping[str, Any]
     client_order_id_parameter: str
     duplicate_codes: frozenset[str]
-    unknown_codes: frozenset[str]
-    unchanged_codes: frozenset[str]
-    unlisted_interval_hours: float | None
+    best_prices: Literal["fetch_bids_asks", "fetch_tickers"]
+    says_quote_volume: bool
+    unknown_codes: frozenset[str] = frozenset()
+    unchanged_codes: frozenset[str] = frozenset()
+    unlisted_interval_hours: float | None = None
+    credential_fields: tuple[str, ...] = ("apiKey", "secret")
+    client_order_id_form: str = "{}"
 
 
 FACTS: Mapping[str, VenueFacts] = {
     "binance": VenueFacts(
-        exchange_id="binanceusdm",
         options={"fetchCurrencies": False, "fetchMargins": False, "recvWindow": RECEIVE_WINDOW_MS},
         client_order_id_parameter="origClientOrderId",
         duplicate_codes=frozenset({"-4116"}),
-        unknown_codes=frozenset(),
         unchanged_codes=frozenset({"-4046", "-4059"}),
+        best_prices="fetch_bids_asks",
+        says_quote_volume=True,
         unlisted_interval_hours=8,
     ),
     "bybit": VenueFacts(
-        exchange_id="bybit",
         options={
             "recvWindow": RECEIVE_WINDOW_MS,
             "enableUnifiedAccount": True,
@@ -58,7 +64,22 @@ FACTS: Mapping[str, VenueFacts] = {
         duplicate_codes=frozenset({"110072", "110030", "10014"}),
         unknown_codes=frozenset({"5004", "10000", "10016", "10019"}),
         unchanged_codes=frozenset({"110025", "110026", "110043"}),
-        unlisted_interval_hours=None,
+        best_prices="fetch_bids_asks",
+        says_quote_volume=True,
+    ),
+    "okx": VenueFacts(
+        options={
+            "recvWindow": RECEIVE_WINDOW_MS,
+            "createOrder": "privatePostTradeOrder",
+            "defaultType": "swap",
+            "fetchMarkets": {"types": ["swap"]},
+        },
+        client_order_id_parameter="clOrdId",
+        duplicate_codes=frozenset({"51016"}),
+        unknown_codes=frozenset({"50004", "51054", "51149"}),
+        best_prices="fetch_tickers",
+        says_quote_volume=False,
+        credential_fields=("apiKey", "secret", "password"),
     ),
 }
 

@@ -1,8 +1,6 @@
 """Public data of a venue over ccxt. Needs no key and cannot change anything."""
 
-import asyncio
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +15,7 @@ from common.venues.addresses import VenueAddress
 from common.venues.ccxt.exchanges import make_exchange
 from common.venues.ccxt.facts import VenueFacts, facts_of
 from common.venues.ccxt.failures import reading
+from common.venues.ccxt.funding_terms import FUNDING_READERS, FundingReader
 from common.venues.ccxt.markets import Markets, decimal
 from common.venues.ports import TopOfBook
 
@@ -36,17 +35,18 @@ def connect_market_data(address: VenueAddress, clock: Clock) -> "CcxtMarketData"
 
 def market_data_on(address: VenueAddress, markets: Markets, clock: Clock) -> "CcxtMarketData":
     """Public data over an exchange that is there already."""
-    return _MARKET_DATA[address.protocol](markets, facts_of(address), clock)
+    return CcxtMarketData(markets, facts_of(address), FUNDING_READERS[address.protocol], clock)
 
 
-class CcxtMarketData(ABC):
-    """`MarketData` over one ccxt exchange, without what differs: how the funding interval is read."""
+class CcxtMarketData:
+    """`MarketData` over one ccxt exchange; `read_funding` is what differs."""
 
-    def __init__(self, markets: Markets, facts: VenueFacts, clock: Clock) -> None:
+    def __init__(self, markets: Markets, facts: VenueFacts, read_funding: FundingReader, clock: Clock) -> None:
         self.venue = markets.venue
         self._markets = markets
         self._exchange = markets.exchange
         self._facts = facts
+        self._read_funding = read_funding
         self._clock = clock
         self._instruments: dict[str, Instrument] = {}
         self._instruments_of: Mapping[str, Mapping[str, Any]] | None = None
@@ -77,7 +77,8 @@ class CcxtMarketData(ABC):
             wanted = await self._listed(symbols)
             if not wanted:
                 return {}
-            tickers = await self._exchange.fetch_bids_asks(list(wanted) if len(wanted) == 1 else None)
+            read = getattr(self._exchange, self._facts.best_prices)
+            tickers = await read(list(wanted) if len(wanted) == 1 else None)
             return {
                 symbol: TopOfBook(symbol, decimal(ticker["bid"]), decimal(ticker["ask"]))
                 for unified, symbol in wanted.items()
@@ -89,7 +90,7 @@ class CcxtMarketData(ABC):
             wanted = await self._listed(symbols)
             if not wanted:
                 return {}
-            rates, intervals = await self._rates_and_intervals(list(wanted))
+            rates, intervals = await self._read_funding(self._exchange, list(wanted))
             found = {}
             for unified, symbol in wanted.items():
                 rate = rates.get(unified)
@@ -116,35 +117,6 @@ class CcxtMarketData(ABC):
         """Our symbols by ccxt's names, without those that the venue does not list."""
         markets = await self._markets.load()
         return {str(markets[symbol]["symbol"]): symbol for symbol in symbols if symbol in markets}
-
-    @abstractmethod
-    async def _rates_and_intervals(self, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
-        """ccxt's funding rates, and the interval in hours of every contract whose interval the venue says."""
-
-
-class BinanceMarketData(CcxtMarketData):
-    """Rates and intervals are two lists."""
-
-    async def _rates_and_intervals(self, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
-        rates, rows = await asyncio.gather(
-            self._exchange.fetch_funding_rates(unified), self._exchange.fetch_funding_intervals(unified)
-        )
-        return rates, {name: float(row["info"]["fundingIntervalHours"]) for name, row in rows.items()}
-
-
-class BybitMarketData(CcxtMarketData):
-    """Tickers carry the interval; ccxt's own comes from the instruments as they were when they were loaded."""
-
-    async def _rates_and_intervals(self, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
-        rates = await self._exchange.fetch_funding_rates(unified)
-        return rates, {
-            name: float(row["info"]["fundingIntervalHour"])
-            for name, row in rates.items()
-            if row["info"].get("fundingIntervalHour")
-        }
-
-
-_MARKET_DATA: dict[str, type[CcxtMarketData]] = {"binance": BinanceMarketData, "bybit": BybitMarketData}
 
 
 def _moment(milliseconds: Any) -> datetime | None:

@@ -39,7 +39,8 @@ class CcxtOrderDesk:
             raise order_error(self.venue, self._facts, error, departed=request_departed.get()) from error
 
     async def _create(self, intent: OrderIntent, unified: str, amount: float) -> Any:
-        parameters = {"clientOrderId": intent.client_order_id, "reduceOnly": intent.reduce_only}
+        client_order_id = self._facts.client_order_id_form.format(intent.client_order_id)
+        parameters = {"clientOrderId": client_order_id, "reduceOnly": intent.reduce_only}
         decided = intent.signed_at_seconds
         token = signed_at_ms.set(None if decided is None else int(decided * 1000))
         try:
@@ -51,9 +52,10 @@ class CcxtOrderDesk:
         with reading(self.venue):
             unified = await self._markets.unified(symbol)
             try:
-                parameters = {self._facts.client_order_id_parameter: client_order_id}
+                spelled = self._facts.client_order_id_form.format(client_order_id)
+                parameters = {self._facts.client_order_id_parameter: spelled}
                 await self._exchange.cancel_order("", unified, parameters)
-            except ccxt_errors.OrderNotFound:
+            except (ccxt_errors.OrderNotFound, ccxt_errors.CancelPending):
                 return
 
     async def _prepare(self, intent: OrderIntent) -> tuple[str, float]:

@@ -1,7 +1,5 @@
 """Everything that can be done on one venue, over one connection pool. For the executor alone."""
 
-from pydantic import SecretStr
-
 from common.runtime.clock import Clock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.account import CcxtAccount
@@ -11,19 +9,18 @@ from common.venues.ccxt.facts import facts_of
 from common.venues.ccxt.market_data import CcxtMarketData, market_data_on
 from common.venues.ccxt.markets import Markets
 from common.venues.ccxt.orders import CcxtOrderDesk
+from common.venues.credentials import Credentials
 
 
 async def connect_trading_venue(
-    address: VenueAddress, api_key: SecretStr, api_secret: SecretStr, clock: Clock
+    address: VenueAddress, keys: Credentials, clock: Clock
 ) -> tuple[CcxtMarketData, CcxtAccount, CcxtOrderDesk]:
     """Market data, account and order desk of one venue. Connects on first use; closing the account closes all.
 
     Raises:
         SettingsError: this version does not speak the venue's protocol.
     """
-    exchange = make_exchange(
-        address, clock, api_key=api_key.get_secret_value(), api_secret=api_secret.get_secret_value(), paced=False
-    )
+    exchange = make_exchange(address, clock, keys, paced=False)
     markets = Markets(address.name, exchange, clock)
     account = account_on(address, markets, clock)
     desk = CcxtOrderDesk(markets, facts_of(address), account)

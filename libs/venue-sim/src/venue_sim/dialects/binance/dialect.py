@@ -5,25 +5,25 @@ order in which it was sent. The timestamp is checked against the real clock.
 """
 
 import re
-from collections.abc import Mapping
+from math import ceil
 
 from venue_sim.account import Origin
 from venue_sim.dialects.binance.account_endpoints import AccountEndpoints
 from venue_sim.dialects.binance.errors import BinanceError, missing, no_such_path, refusal_error
-from venue_sim.dialects.binance.faults import fault_answer, target_of
 from venue_sim.dialects.binance.market_endpoints import MarketEndpoints
 from venue_sim.dialects.binance.order_endpoints import OrderEndpoints
+from venue_sim.dialects.rest import ApiError, RestDialect, is_integer
 from venue_sim.dialects.wire import (
     Answer,
     Call,
     Credentials,
     Params,
-    Route,
+    base_asset,
     json_answer,
     query_params,
     wall_clock_ms,
 )
-from venue_sim.faults import FaultSpec, Target
+from venue_sim.faults import EndpointClass
 from venue_sim.refusals import Refusal
 from venue_sim.venue import Venue, VenueRules
 
@@ -34,6 +34,8 @@ _CLOCK_AHEAD_MS = 1000
 _RECV_WINDOW_DEFAULT_MS = 5000
 _RECV_WINDOW_MAX_MS = 60_000
 _SIGNATURE = re.compile(r"(^|&)signature=([^&]*)")
+_BANNED = "Way too many requests; IP(127.0.0.1) banned until {until_ms}. Please use the websocket for live updates."
+_TOO_MANY = "Too many requests; current limit of IP(127.0.0.1) is 2400 requests per minute."
 
 
 _FOREIGN_CLIENT_IDS = {
@@ -62,73 +64,92 @@ class BinanceIdentifiers:
         return _FOREIGN_CLIENT_IDS[origin].format(number=number)
 
 
-class BinanceDialect:
+_CLASSES = {
+    ("POST", "/fapi/v1/order"): EndpointClass.ORDER_CREATE,
+    ("GET", "/fapi/v1/order"): EndpointClass.ORDER_QUERY,
+    ("GET", "/fapi/v1/openOrders"): EndpointClass.ORDER_QUERY,
+    ("GET", "/fapi/v1/allOrders"): EndpointClass.ORDER_QUERY,
+    ("DELETE", "/fapi/v1/order"): EndpointClass.ORDER_CANCEL,
+    ("GET", "/fapi/v1/depth"): EndpointClass.BOOK,
+    ("GET", "/fapi/v1/ticker/bookTicker"): EndpointClass.BOOK,
+    ("GET", "/fapi/v2/positionRisk"): EndpointClass.POSITIONS,
+    ("GET", "/fapi/v3/positionRisk"): EndpointClass.POSITIONS,
+    ("GET", "/fapi/v3/account"): EndpointClass.BALANCE,
+    ("GET", "/fapi/v3/balance"): EndpointClass.BALANCE,
+    ("GET", "/fapi/v1/userTrades"): EndpointClass.FILLS,
+    ("GET", "/fapi/v1/income"): EndpointClass.FUNDING,
+}
+
+
+class BinanceDialect(RestDialect):
     """Answers Binance's REST calls for one venue."""
 
+    classes = _CLASSES
+    half_an_answer = b'{"orderId":8000000000,"symbol":"'
+
     def __init__(self, venue: Venue, credentials: Credentials) -> None:
-        self._credentials = credentials
         market, orders, account = MarketEndpoints(venue), OrderEndpoints(venue), AccountEndpoints(venue)
-        self._routes: Mapping[tuple[str, str], Route] = {
-            **{key: Route(endpoint, signed=False) for key, endpoint in market.routes().items()},
-            **{key: Route(endpoint, signed=True) for key, endpoint in orders.routes().items()},
-            **{key: Route(endpoint, signed=True) for key, endpoint in account.routes().items()},
-        }
+        super().__init__(market.routes(), {**orders.routes(), **account.routes()})
+        self._credentials = credentials
 
-    def answer(self, call: Call) -> Answer:
+    def params(self, call: Call) -> Params:
         try:
-            return self._answer(call)
-        except Refusal as refusal:
-            error = refusal_error(refusal)
-        except BinanceError as binance_error:
-            error = binance_error
-        return json_answer({"code": error.code, "msg": error.message}, error.status)
-
-    def target(self, call: Call) -> Target:
-        route = self._routes.get((call.method, call.path))
-        params = {**query_params(call.query), **query_params(call.body.decode(errors="replace"))}
-        return target_of(call.method, call.path, params, signed=route is not None and route.signed)
-
-    def fault_answer(self, fault: FaultSpec, remaining_seconds: float) -> Answer:
-        return fault_answer(fault, remaining_seconds)
-
-    def _answer(self, call: Call) -> Answer:
-        route = self._routes.get((call.method, call.path))
-        if route is None:
-            raise no_such_path(call.path, call.method)
-        try:
-            body = call.body.decode()
+            return {**query_params(call.query), **query_params(call.body.decode())}
         except UnicodeDecodeError as error:
             raise BinanceError(-1100, "Illegal characters found in a parameter.") from error
-        params = {**query_params(call.query), **query_params(body)}
-        if route.signed:
-            self._verify(params, call.query, body, call.headers.get("x-mbx-apikey", ""))
-        return json_answer(route.endpoint(params, call))
 
-    def _verify(self, params: Params, query: str, body: str, key: str) -> None:
+    def verify(self, call: Call, params: Params) -> None:
+        key = call.headers.get("x-mbx-apikey", "")
         if not key:
             raise BinanceError(-2014, "API-key format invalid.", 401)
         if key != self._credentials.key:
             raise BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
         if not params.get("signature"):
             raise missing("signature")
-        payload = _SIGNATURE.sub("", query) + _SIGNATURE.sub("", body)
+        payload = _SIGNATURE.sub("", call.query) + _SIGNATURE.sub("", call.body.decode())
         if not self._credentials.signs(payload, params["signature"]):
             raise BinanceError(-1022, "Signature for this request is not valid.")
-        _check_timestamp(params)
+        self._check_timestamp(params)
 
+    def _check_timestamp(self, params: Params) -> None:
+        timestamp, window = params.get("timestamp", ""), params.get("recvWindow", str(_RECV_WINDOW_DEFAULT_MS))
+        if not is_integer(timestamp):
+            raise missing("timestamp")
+        if not is_integer(window) or not 0 < int(window) <= _RECV_WINDOW_MAX_MS:
+            raise BinanceError(-1131, f"recvWindow must be less than {_RECV_WINDOW_MAX_MS}")
+        now = wall_clock_ms()
+        if int(timestamp) > now + _CLOCK_AHEAD_MS:
+            raise BinanceError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+        if int(timestamp) < now - int(window):
+            raise self.outside_the_window()
 
-def _check_timestamp(params: Params) -> None:
-    timestamp, window = params.get("timestamp", ""), params.get("recvWindow", str(_RECV_WINDOW_DEFAULT_MS))
-    if not _is_integer(timestamp):
-        raise missing("timestamp")
-    if not _is_integer(window) or not 0 < int(window) <= _RECV_WINDOW_MAX_MS:
-        raise BinanceError(-1131, f"recvWindow must be less than {_RECV_WINDOW_MAX_MS}")
-    now = wall_clock_ms()
-    if int(timestamp) > now + _CLOCK_AHEAD_MS:
-        raise BinanceError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
-    if int(timestamp) < now - int(window):
-        raise BinanceError(-1021, "Timestamp for this request is outside of the recvWindow.")
+    def symbol(self, params: Params) -> str | None:
+        return base_asset(params["symbol"]) if params.get("symbol") else None
 
+    def success(self, result: object) -> Answer:
+        return json_answer(result)
 
-def _is_integer(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= 18
+    def failure(self, error: ApiError) -> Answer:
+        return json_answer({"code": error.code, "msg": error.message}, error.status)
+
+    def refused(self, refusal: Refusal) -> ApiError:
+        return refusal_error(refusal)
+
+    def no_such_route(self, call: Call) -> ApiError:
+        return no_such_path(call.path, call.method)
+
+    def outside_the_window(self) -> ApiError:
+        return BinanceError(-1021, "Timestamp for this request is outside of the recvWindow.")
+
+    def some_rejection(self) -> ApiError:
+        return BinanceError(-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit.")
+
+    def banned(self, status: int, remaining_seconds: float) -> Answer:
+        until_ms = wall_clock_ms() + int(remaining_seconds * 1000)
+        text = _BANNED.format(until_ms=until_ms) if status == 418 else _TOO_MANY
+        answer = self.failure(BinanceError(-1003, text, status))
+        return Answer(answer.status, answer.content, {"Retry-After": str(ceil(remaining_seconds))})
+
+    def server_error(self, status: int | None) -> Answer:
+        unknown = "Unknown error, please check your request or try again later."
+        return self.failure(BinanceError(-1000, unknown, status or 503))

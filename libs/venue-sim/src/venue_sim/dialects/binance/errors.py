@@ -1,25 +1,22 @@
 """Binance's error codes, texts and HTTP statuses."""
 
-from collections.abc import Callable
 from decimal import Decimal
 
+from venue_sim.dialects.rest import ApiError, Texts, words_of
 from venue_sim.refusals import Reason, Refusal
 
 
-class BinanceError(Exception):
+class BinanceError(ApiError):
     """An error as Binance puts it: `{"code": ..., "msg": ...}` with an HTTP status."""
 
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
-        super().__init__(f"{code} {message}")
-        self.code = code
-        self.message = message
-        self.status = status
+    def __init__(self, code: int | str, message: str, status: int = 400) -> None:
+        super().__init__(code, message, status)
 
 
 _ORDER_NOT_FOUND = (-2013, "Order does not exist.")
 _REDUCE_ONLY = (-2022, "ReduceOnly Order is rejected.")
 
-_TEXTS: dict[Reason, tuple[int, str] | Callable[[str], tuple[int, str]]] = {
+_TEXTS: Texts = {
     Reason.UNKNOWN_SYMBOL: (-1121, "Invalid symbol."),
     Reason.QUANTITY_NOT_POSITIVE: (-4003, "Quantity less than or equal to zero."),
     Reason.QUANTITY_STEP: lambda step: (
@@ -53,9 +50,7 @@ _TEXTS: dict[Reason, tuple[int, str] | Callable[[str], tuple[int, str]]] = {
 
 def refusal_error(refusal: Refusal) -> BinanceError:
     """The refusal in Binance's words."""
-    entry = _TEXTS.get(refusal.reason, (-1000, "An unknown error occurred while processing the request."))
-    code, message = entry if isinstance(entry, tuple) else entry(refusal.detail)
-    return BinanceError(code, message)
+    return BinanceError(*words_of(_TEXTS, refusal, (-1000, "An unknown error occurred while processing the request.")))
 
 
 def missing(name: str) -> BinanceError:

@@ -5,27 +5,15 @@ the raw body (POST). The timestamp is checked against the real clock.
 """
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
-
-import orjson
 
 from venue_sim.account import Origin
 from venue_sim.dialects.bybit.account_endpoints import AccountEndpoints
 from venue_sim.dialects.bybit.errors import PARAMETER_ERROR, BybitError, envelope, refusal_error
-from venue_sim.dialects.bybit.faults import fault_answer, target_of
 from venue_sim.dialects.bybit.market_endpoints import MarketEndpoints
 from venue_sim.dialects.bybit.order_endpoints import OrderEndpoints
-from venue_sim.dialects.wire import (
-    Answer,
-    Call,
-    Credentials,
-    Params,
-    Route,
-    query_params,
-    wall_clock_ms,
-)
-from venue_sim.faults import FaultSpec, Target
+from venue_sim.dialects.rest import ApiError, RestDialect, is_integer, json_params
+from venue_sim.dialects.wire import Answer, Call, Credentials, Params, base_asset, query_params, wall_clock_ms
+from venue_sim.faults import EndpointClass
 from venue_sim.refusals import Refusal
 from venue_sim.venue import Venue, VenueRules
 
@@ -59,48 +47,35 @@ class BybitIdentifiers:
         return str(uuid.uuid5(_NAMESPACE, f"{self._venue}/{kind}/{number}"))
 
 
-class BybitDialect:
+_CLASSES = {
+    ("POST", "/v5/order/create"): EndpointClass.ORDER_CREATE,
+    ("GET", "/v5/order/realtime"): EndpointClass.ORDER_QUERY,
+    ("GET", "/v5/order/history"): EndpointClass.ORDER_QUERY,
+    ("POST", "/v5/order/cancel"): EndpointClass.ORDER_CANCEL,
+    ("GET", "/v5/market/orderbook"): EndpointClass.BOOK,
+    ("GET", "/v5/position/list"): EndpointClass.POSITIONS,
+    ("GET", "/v5/account/wallet-balance"): EndpointClass.BALANCE,
+    ("GET", "/v5/execution/list"): EndpointClass.FILLS,
+}
+
+
+class BybitDialect(RestDialect):
     """Answers Bybit's v5 REST calls for one venue."""
 
+    classes = _CLASSES
+    half_an_answer = b'{"retCode":0,"retMsg":"OK","result":{"orderId":"'
+
     def __init__(self, venue: Venue, credentials: Credentials) -> None:
-        self._credentials = credentials
         market, orders, account = MarketEndpoints(venue), OrderEndpoints(venue), AccountEndpoints(venue)
-        self._routes: Mapping[tuple[str, str], Route] = {
-            **{key: Route(endpoint, signed=False) for key, endpoint in market.routes().items()},
-            **{key: Route(endpoint, signed=True) for key, endpoint in orders.routes().items()},
-            **{key: Route(endpoint, signed=True) for key, endpoint in account.routes().items()},
-        }
+        super().__init__(market.routes(), {**orders.routes(), **account.routes()})
+        self._credentials = credentials
 
-    def answer(self, call: Call) -> Answer:
-        try:
-            return envelope(0, "OK", self._result(call))
-        except Refusal as refusal:
-            error = refusal_error(refusal)
-        except BybitError as bybit_error:
-            error = bybit_error
-        return envelope(error.code, error.message, {}, error.status)
+    def params(self, call: Call) -> Params:
+        if call.method == "GET":
+            return query_params(call.query)
+        return json_params(call.body, BybitError(PARAMETER_ERROR, "Json params parsing error"))
 
-    def target(self, call: Call) -> Target:
-        route = self._routes.get((call.method, call.path))
-        try:
-            params = query_params(call.query) if call.method == "GET" else _body_params(call.body)
-        except BybitError:
-            params = {}
-        return target_of(call.method, call.path, params, signed=route is not None and route.signed)
-
-    def fault_answer(self, fault: FaultSpec, remaining_seconds: float) -> Answer:
-        return fault_answer(fault, remaining_seconds)
-
-    def _result(self, call: Call) -> Any:
-        route = self._routes.get((call.method, call.path))
-        if route is None:
-            raise BybitError(10017, "Route not found.", 404)
-        if route.signed:
-            self._verify(call)
-        params = query_params(call.query) if call.method == "GET" else _body_params(call.body)
-        return route.endpoint(params, call)
-
-    def _verify(self, call: Call) -> None:
+    def verify(self, call: Call, params: Params) -> None:
         key = call.headers.get("x-bapi-api-key", "")
         timestamp = call.headers.get("x-bapi-timestamp", "")
         signature = call.headers.get("x-bapi-sign", "")
@@ -114,9 +89,50 @@ class BybitDialect:
         if not self._credentials.signs(timestamp + key + window + payload, signature):
             raise BybitError(10004, "error sign! please check your signature generation algorithm.")
 
+    def class_of(self, call: Call, params: Params) -> EndpointClass | None:
+        """Trades and funding are one list, told apart by what is asked for."""
+        known = super().class_of(call, params)
+        about_funding = known is EndpointClass.FILLS and params.get("execType") == "Funding"
+        return EndpointClass.FUNDING if about_funding else known
+
+    def symbol(self, params: Params) -> str | None:
+        return base_asset(params["symbol"]) if params.get("symbol") else None
+
+    def success(self, result: object) -> Answer:
+        return envelope(0, "OK", result)
+
+    def failure(self, error: ApiError) -> Answer:
+        return envelope(error.code, error.message, {}, error.status)
+
+    def refused(self, refusal: Refusal) -> ApiError:
+        return refusal_error(refusal)
+
+    def no_such_route(self, call: Call) -> ApiError:
+        return BybitError(10017, "Route not found.", 404)
+
+    def outside_the_window(self) -> ApiError:
+        return BybitError(10002, "invalid request, please check your server timestamp.")
+
+    def some_rejection(self) -> ApiError:
+        return BybitError(110023, "Currently you can only reduce positions. Please check announcement.")
+
+    def banned(self, status: int, remaining_seconds: float) -> Answer:
+        """A limit is a code of its own; a ban is a 403 at the edge without a body to read."""
+        if status == 418:
+            return Answer(403, b"access too frequent", {"Content-Type": "text/plain"})
+        answer = self.failure(BybitError(10006, "Too many visits. Exceeded the API Rate Limit."))
+        reset_ms = wall_clock_ms() + int(remaining_seconds * 1000)
+        limits = {"X-Bapi-Limit": "10", "X-Bapi-Limit-Status": "0", "X-Bapi-Limit-Reset-Timestamp": str(reset_ms)}
+        return Answer(answer.status, answer.content, limits)
+
+    def server_error(self, status: int | None) -> Answer:
+        if status is None:
+            return self.failure(BybitError(10016, "Server error."))
+        return Answer(status, b"<html><body>Bad gateway</body></html>", {"Content-Type": "text/html"})
+
 
 def _check_timestamp(timestamp: str, window: str) -> None:
-    if not (timestamp.isascii() and timestamp.isdigit() and window.isascii() and window.isdigit()):
+    if not is_integer(timestamp) or not is_integer(window):
         raise BybitError(PARAMETER_ERROR, "params error: timestamp invalid")
     now = wall_clock_ms()
     if not now - int(window) <= int(timestamp) < now + _CLOCK_AHEAD_MS:
@@ -125,17 +141,3 @@ def _check_timestamp(timestamp: str, window: str) -> None:
             "invalid request, please check your server timestamp or recv_window param. "
             f"req_timestamp[{timestamp}],server_timestamp[{now}],recv_window[{window}]",
         )
-
-
-def _body_params(body: bytes) -> Params:
-    try:
-        content = orjson.loads(body or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise BybitError(PARAMETER_ERROR, "Json params parsing error") from error
-    if not isinstance(content, dict):
-        raise BybitError(PARAMETER_ERROR, "Json params parsing error")
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in content.items()
-        if value is not None
-    }

@@ -1,28 +1,22 @@
 """Bybit's return codes and texts. Bybit answers nearly every error with HTTP 200 and a `retCode`."""
 
-from collections.abc import Callable
 from typing import Any
 
+from venue_sim.dialects.rest import ApiError, Texts, words_of
 from venue_sim.dialects.wire import Answer, json_answer, wall_clock_ms
 from venue_sim.refusals import Reason, Refusal
 
 PARAMETER_ERROR = 10001
 
 
-class BybitError(Exception):
+class BybitError(ApiError):
     """An error as Bybit puts it: a `retCode` and a `retMsg`."""
-
-    def __init__(self, code: int, message: str, status: int = 200) -> None:
-        super().__init__(f"{code} {message}")
-        self.code = code
-        self.message = message
-        self.status = status
 
 
 _TOO_SMALL = (PARAMETER_ERROR, "The number of contracts exceeds minimum limit allowed")
 _MARGIN_MODE = (3400045, "Set margin mode failed")
 
-_TEXTS: dict[Reason, tuple[int, str] | Callable[[str], tuple[int, str]]] = {
+_TEXTS: Texts = {
     Reason.UNKNOWN_SYMBOL: lambda symbol: (
         PARAMETER_ERROR,
         f"params error: symbol invalid {symbol.removeprefix('?')}",
@@ -65,9 +59,7 @@ _TEXTS: dict[Reason, tuple[int, str] | Callable[[str], tuple[int, str]]] = {
 
 def refusal_error(refusal: Refusal) -> BybitError:
     """The refusal in Bybit's words."""
-    entry = _TEXTS.get(refusal.reason, (10016, "Server error."))
-    code, message = entry if isinstance(entry, tuple) else entry(refusal.detail)
-    return BybitError(code, message)
+    return BybitError(*words_of(_TEXTS, refusal, (10016, "Server error.")))
 
 
 def invalid(name: str) -> BybitError:
@@ -75,7 +67,7 @@ def invalid(name: str) -> BybitError:
     return BybitError(PARAMETER_ERROR, f"params error: {name} invalid")
 
 
-def envelope(code: int, message: str, result: Any, status: int = 200) -> Answer:
+def envelope(code: int | str, message: str, result: Any, status: int = 200) -> Answer:
     """What is around every answer of Bybit."""
     content = {
         "retCode": code,

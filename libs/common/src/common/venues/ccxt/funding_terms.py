@@ -1,0 +1,43 @@
+"""Reading rates and intervals of funding: the one part of the public data that every venue says in its own way.
+
+Each function answers ccxt's funding rates, and the interval in hours of every contract whose interval the venue says.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from common.venues.ccxt.markets import decimal
+
+FundingReader = Callable[[Any, list[str]], Awaitable[tuple[Mapping[str, Any], Mapping[str, float]]]]
+
+_HOUR_MS = 3_600_000
+
+
+async def _binance(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+    """Rates and intervals are two lists."""
+    rates, rows = await asyncio.gather(exchange.fetch_funding_rates(unified), exchange.fetch_funding_intervals(unified))
+    return rates, {name: float(row["info"]["fundingIntervalHours"]) for name, row in rows.items()}
+
+
+async def _bybit(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+    """Tickers carry the interval; ccxt's own comes from the instruments as they were when they were loaded."""
+    rates = await exchange.fetch_funding_rates(unified)
+    return rates, {
+        name: float(row["info"]["fundingIntervalHour"])
+        for name, row in rates.items()
+        if row["info"].get("fundingIntervalHour")
+    }
+
+
+async def _okx(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+    """All rates in one request. The interval is the time from the next settlement (`fundingTime`) to the one after."""
+    rates = await exchange.fetch_funding_rates(unified)
+    return rates, {
+        name: float((decimal(row["info"]["nextFundingTime"]) - decimal(row["info"]["fundingTime"])) / _HOUR_MS)
+        for name, row in rates.items()
+        if row["info"].get("nextFundingTime") and row["info"].get("fundingTime")
+    }
+
+
+FUNDING_READERS: Mapping[str, FundingReader] = {"binance": _binance, "bybit": _bybit, "okx": _okx}

@@ -1,0 +1,1 @@
+"""OKX v5, USDT perpetual swaps in net mode, REST."""
