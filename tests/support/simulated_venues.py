@@ -43,12 +43,13 @@ class HandClock:
 PROTOCOLS = ("binance", "bybit", "okx")
 """Every wire protocol: what speaks one of them is tested with all."""
 
-_IN_CONTRACTS = {
-    "SOL": {"contract_size": 10, "notional_min": 0},
-    "ETH": {"contract_size": Decimal("0.1"), "notional_min": 0},
+_RULES: dict[str, dict[str, dict[str, Any]]] = {
+    "okx": {
+        "SOL": {"contract_size": 10, "notional_min": 0},
+        "ETH": {"contract_size": Decimal("0.1"), "notional_min": 0},
+    }
 }
-_SPOKEN_IN = {"okx": _IN_CONTRACTS}
-"""What a protocol says otherwise of the instruments: nothing, unless it counts contracts."""
+"""What is otherwise about the instruments where a protocol counts contracts."""
 
 
 def instrument_table(**changes: Any) -> dict[str, Any]:
@@ -69,14 +70,14 @@ def instrument_table(**changes: Any) -> dict[str, Any]:
 
 def venue_scenario(protocol: str, **changes: Any) -> VenueScenario:
     """A venue that lists SOL and ETH, charges 0.05 % and starts with 10,000 USDT."""
-    spoken = _SPOKEN_IN.get(protocol, {"SOL": {}, "ETH": {}})
+    rules = _RULES.get(protocol, {"SOL": {}, "ETH": {}})
     table: dict[str, Any] = {
         "protocol": protocol,
         "taker_fee": Decimal("0.0005"),
         "balance_usdt": 10_000,
         "instruments": {
-            "SOL": instrument_table(**spoken["SOL"]),
-            "ETH": instrument_table(path=[[NOON, 4000]], **spoken["ETH"]),
+            "SOL": instrument_table(**rules["SOL"]),
+            "ETH": instrument_table(path=[[NOON, 4000]], **rules["ETH"]),
         },
     }
     return VenueScenario.model_validate(table | changes)

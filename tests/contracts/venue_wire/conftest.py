@@ -8,57 +8,54 @@ from urllib.parse import urlsplit, urlunsplit
 import ccxt.async_support as ccxt
 import pytest
 
-from support.simulated_venues import KEY, SECRET, RunningVenue, running_venue
+from support.simulated_venues import KEY, PASSPHRASE, SECRET, RunningVenue, running_venue
 
-PROTOCOLS = {"binance": "binanceusdm", "bybit": "bybit"}
-OPTIONS = {
-    "binance": {"fetchCurrencies": False, "fetchMargins": False},
-    "bybit": {
-        "enableUnifiedAccount": True,
-        "enableUnifiedMargin": False,
-        "unifiedMarginStatus": 6,
-        "fetchMarkets": {"types": ["linear"]},
-    },
-}
-SOL, ETH = "SOL/USDT:USDT", "ETH/USDT:USDT"
+from .spoken import ETH, SOL, SPOKEN, Spoken
+
+__all__ = ["ETH", "SOL", "Wire", "make_client"]
 
 
 @dataclass
 class Wire:
-    """One venue and one client that trades there."""
+    """One venue and one client that trades there. Quantities are in base units here."""
 
     protocol: str
     simulated: RunningVenue
     client: Any
 
+    @property
+    def spoken(self) -> Spoken:
+        """How the protocol is spoken."""
+        return SPOKEN[self.protocol]
+
     async def order(self, client_id: str) -> Any:
-        """What the venue says of an order, asked for by its client id."""
-        if self.protocol == "binance":
-            return await self.client.fetch_order("", SOL, {"origClientOrderId": client_id})
-        return await self.client.fetch_order("", SOL, {"orderLinkId": client_id, "acknowledged": True})
+        """What the venue says of an order, asked for by its client id; filled in base units."""
+        parameters = {self.spoken.client_id_parameter: client_id, **self.spoken.query}
+        order = await self.client.fetch_order("", SOL, parameters)
+        return {**order, "filled": order["filled"] * self.spoken.contract_size}
 
     async def raw_order(self, **changes: Any) -> Any:
         """Sends one SOL bought at the market, changed, as it stands: ccxt corrects nothing on the way."""
-        if self.protocol == "binance":
-            order = {"symbol": "SOLUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
-            return await self.client.fapiPrivatePostOrder(order | changes)
-        order = {"category": "linear", "symbol": "SOLUSDT", "side": "Buy", "orderType": "Market", "qty": "1"}
-        return await self.client.privatePostV5OrderCreate(order | changes)
+        return await getattr(self.client, self.spoken.place)(dict(self.spoken.order) | changes)
 
     async def raw_book(self, symbol: str) -> Any:
-        """The book as the venue answers it."""
-        if self.protocol == "binance":
-            return await self.client.fapiPublicGetDepth({"symbol": symbol})
-        return (await self.client.publicGetV5MarketOrderbook({"category": "linear", "symbol": symbol}))["result"]
+        """The book as the venue answers it, in its envelope."""
+        name = "instId" if self.protocol == "okx" else "symbol"
+        return await getattr(self.client, self.spoken.book)({name: symbol, **self.spoken.book_parameters})
 
-    def code(self, binance: int, bybit: int) -> str:
-        """The error code of this venue, as it stands in the body."""
-        return f'"code":{binance},' if self.protocol == "binance" else f'"retCode":{bybit},'
+    def code(self, refusal: str) -> str:
+        """A pattern of the error code of this venue for a refusal, as it stands in the body."""
+        return self.spoken.code(refusal)
+
+    async def create(self, side: str, quantity: float, client_id: str, *, reduce_only: bool = False) -> Any:
+        """Sends a market order and answers what the venue answered."""
+        params = {"clientOrderId": client_id, "reduceOnly": reduce_only}
+        contracts = quantity / self.spoken.contract_size
+        return await self.client.create_order(SOL, "market", side, contracts, None, params)
 
     async def market_order(self, side: str, quantity: float, client_id: str, *, reduce_only: bool = False) -> Any:
         """Sends a market order and answers its final state."""
-        params = {"clientOrderId": client_id, "reduceOnly": reduce_only}
-        await self.client.create_order(SOL, "market", side, quantity, None, params)
+        await self.create(side, quantity, client_id, reduce_only=reduce_only)
         return await self.order(client_id)
 
 
@@ -72,8 +69,10 @@ def move_urls(urls: Any, base: str) -> Any:
 
 def make_client(protocol: str, url: str, **changes: Any) -> Any:
     """A ccxt client with the right keys, unless changed."""
-    client = getattr(ccxt, PROTOCOLS[protocol])(
-        {"apiKey": KEY, "secret": SECRET, "enableRateLimit": False, "options": OPTIONS[protocol], **changes}
+    spoken = SPOKEN[protocol]
+    keys = dict(zip(spoken.credentials, (KEY, SECRET, PASSPHRASE), strict=False))
+    client = getattr(ccxt, spoken.exchange_id)(
+        {**keys, "enableRateLimit": False, "options": dict(spoken.options), **changes}
     )
     client.timeout_on_exit = 0
     client.has["fetchCurrencies"] = False
@@ -81,7 +80,7 @@ def make_client(protocol: str, url: str, **changes: Any) -> Any:
     return client
 
 
-@pytest.fixture(params=sorted(PROTOCOLS))
+@pytest.fixture(params=sorted(SPOKEN))
 async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     async with running_venue(request.param) as simulated:
         client = make_client(request.param, simulated.url)

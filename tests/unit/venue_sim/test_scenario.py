@@ -108,7 +108,7 @@ def test_every_scenario_of_the_project_can_be_played(file: Path) -> None:
         ("20:35:00Z", "20:25:00Z", ["SOL", "path goes back in time at 2025-10-10T20:25:00", "a later time"]),
         ("2025-10-10T23:00:00Z", "2025-10-10T20:00:00Z", ["clock", "ends_at", "not after starts_at"]),
         ("2025-10-10T23:00:00Z", "2025-10-10T23:00:00", ["clock.ends_at", "timezone"]),
-        ('protocol = "binance"', 'protocol = "kraken"', ["venues.binance.protocol = 'kraken'", "'binance' or 'bybit'"]),
+        ('protocol = "binance"', 'protocol = "kraken"', ["venues.binance.protocol = 'kraken'", "'bybit' or 'okx'"]),
         ("[venues.binance]", "[venues.Binance]", ["venues"]),
         ("[settings]", "[setting]", ["setting: is not a field; allowed here: clock, expect, observations, settings"]),
         ("trades_closed_min = 1", "trades_closed_min = -1", ["expect.trades_closed_min = -1"]),

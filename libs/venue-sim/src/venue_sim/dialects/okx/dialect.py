@@ -127,9 +127,7 @@ class OkxDialect(RestDialect):
         return OkxError("51022", "Contract suspended.")
 
     def banned(self, status: int, remaining_seconds: float) -> Answer:
-        """A limit has a code of its own; a ban is a 403 at the edge without a body to read."""
-        if status == 418:
-            return Answer(403, b"<html><body>Access denied</body></html>", {"Content-Type": "text/html"})
+        """A limit and a ban are worded alike, and without an end."""
         return self.failure(OkxError("50011", "Too Many Requests", 429))
 
     def server_error(self, status: int | None) -> Answer:

@@ -1,0 +1,219 @@
+"""How each protocol is spoken by a test that uses plain ccxt: one entry a protocol, the cases are the same for all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SOL, ETH = "SOL/USDT:USDT", "ETH/USDT:USDT"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One protocol. `codes` are its codes for what all venues refuse; `code_form` is how one stands in a body."""
+
+    exchange_id: str
+    options: Mapping[str, Any]
+    sol: str
+    """SOL's perpetual by the venue's own name."""
+    nope: str
+    """The same of an asset that it does not list."""
+    client_id_parameter: str
+    query: Mapping[str, Any]
+    """Further parameters of an order's query."""
+    place: str
+    """ccxt's name of the endpoint that takes orders."""
+    order: Mapping[str, Any]
+    """One SOL bought at the market, as the venue reads it."""
+    wrong_orders: Mapping[str, Mapping[str, Any]]
+    """What is changed in that order to be refused, by the name of the refusal."""
+    book: str
+    book_parameters: Mapping[str, Any]
+    code_form: str
+    codes: Mapping[str, int | str]
+    credentials: tuple[str, ...] = ("apiKey", "secret")
+    contract_size: float = 1
+    """SOL in one contract: ccxt speaks contracts."""
+    create_says_the_outcome: bool = False
+    margin_mode_can_be_set: bool = True
+    setting_again_is_refused: Mapping[str, str] = field(default_factory=dict)
+    """ccxt's method and the code with which the venue refuses a setting that it has already."""
+    notional_min: float | None = None
+    beyond_the_book: str = ""
+    """The raw state of an order that the book could not fill."""
+
+    def code(self, refusal: str) -> str:
+        """The code of this refusal, as it stands in the body."""
+        return self.code_form.format(self.codes[refusal])
+
+
+SPOKEN: Mapping[str, Spoken] = {
+    "binance": Spoken(
+        exchange_id="binanceusdm",
+        options={"fetchCurrencies": False, "fetchMargins": False},
+        sol="SOLUSDT",
+        nope="NOPEUSDT",
+        client_id_parameter="origClientOrderId",
+        query={},
+        place="fapiPrivatePostOrder",
+        order={"symbol": "SOLUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"},
+        wrong_orders={
+            "unknown_symbol": {"symbol": "NOPEUSDT"},
+            "quantity_step": {"quantity": "1.05"},
+            "quantity_zero": {"quantity": "0"},
+            "quantity_unreadable": {"quantity": "abc"},
+            "quantity_above_max": {"quantity": "200000"},
+            "reduce_only": {"reduceOnly": "true"},
+            "side": {"side": "HOLD"},
+            "type": {"type": "LIMIT"},
+            "client_id": {"newClientOrderId": "x" * 37},
+            "position_side": {"positionSide": "LONG"},
+            "margin": {"quantity": "1000"},
+        },
+        book="fapiPublicGetDepth",
+        book_parameters={},
+        code_form='"code":{},',
+        codes={
+            "unknown_symbol": -1121,
+            "quantity_step": -1111,
+            "quantity_zero": -4003,
+            "quantity_unreadable": -1100,
+            "quantity_above_max": -4005,
+            "reduce_only": -2022,
+            "side": -1117,
+            "type": -1116,
+            "client_id": -4015,
+            "position_side": -4061,
+            "margin": -2019,
+            "notional": -4164,
+            "duplicate": -4116,
+            "too_late_to_cancel": -2011,
+            "leverage": -4028,
+            "hedge_mode": -4061,
+            "wrong_key": -2015,
+            "wrong_secret": -1022,
+            "clock": -1021,
+            "some_rejection": -4131,
+            "unknown_path": -5000,
+        },
+        create_says_the_outcome=True,
+        setting_again_is_refused={"margin_mode": "-4046", "position_mode": "-4059"},
+        notional_min=5,
+        beyond_the_book="EXPIRED",
+    ),
+    "bybit": Spoken(
+        exchange_id="bybit",
+        options={
+            "enableUnifiedAccount": True,
+            "enableUnifiedMargin": False,
+            "unifiedMarginStatus": 6,
+            "fetchMarkets": {"types": ["linear"]},
+        },
+        sol="SOLUSDT",
+        nope="NOPEUSDT",
+        client_id_parameter="orderLinkId",
+        query={"acknowledged": True},
+        place="privatePostV5OrderCreate",
+        order={"category": "linear", "symbol": "SOLUSDT", "side": "Buy", "orderType": "Market", "qty": "1"},
+        wrong_orders={
+            "unknown_symbol": {"symbol": "NOPEUSDT"},
+            "quantity_step": {"qty": "1.05"},
+            "quantity_zero": {"qty": "0"},
+            "quantity_unreadable": {"qty": "abc"},
+            "quantity_above_max": {"qty": "200000"},
+            "reduce_only": {"reduceOnly": True},
+            "side": {"side": "Hold"},
+            "type": {"orderType": "Limit"},
+            "client_id": {"orderLinkId": "x" * 37},
+            "position_side": {"positionIdx": 1},
+            "margin": {"qty": "1000"},
+        },
+        book="publicGetV5MarketOrderbook",
+        book_parameters={"category": "linear"},
+        code_form='"retCode":{},',
+        codes={
+            "unknown_symbol": 10001,
+            "quantity_step": 10001,
+            "quantity_zero": 10001,
+            "quantity_unreadable": 10001,
+            "quantity_above_max": 10001,
+            "reduce_only": 110017,
+            "side": 10001,
+            "type": 10001,
+            "client_id": 10001,
+            "position_side": 10001,
+            "margin": 110007,
+            "notional": 110094,
+            "duplicate": 110072,
+            "too_late_to_cancel": 110001,
+            "leverage": 110013,
+            "hedge_mode": 10001,
+            "wrong_key": 10003,
+            "wrong_secret": 10004,
+            "clock": 10002,
+            "some_rejection": 110023,
+            "unknown_path": 10017,
+        },
+        setting_again_is_refused={"leverage": "110043", "position_mode": "110025"},
+        notional_min=5,
+        beyond_the_book="PartiallyFilledCanceled",
+    ),
+    "okx": Spoken(
+        exchange_id="okx",
+        options={"defaultType": "swap", "createOrder": "privatePostTradeOrder", "fetchMarkets": {"types": ["swap"]}},
+        sol="SOL-USDT-SWAP",
+        nope="NOPE-USDT-SWAP",
+        client_id_parameter="clOrdId",
+        query={},
+        place="privatePostTradeOrder",
+        order={
+            "instId": "SOL-USDT-SWAP",
+            "tdMode": "cross",
+            "side": "buy",
+            "ordType": "market",
+            "sz": "0.1",
+            "clOrdId": "raw",
+        },
+        wrong_orders={
+            "unknown_symbol": {"instId": "NOPE-USDT-SWAP"},
+            "quantity_step": {"sz": "0.105"},
+            "quantity_zero": {"sz": "0"},
+            "quantity_unreadable": {"sz": "abc"},
+            "quantity_above_max": {"sz": "20000"},
+            "reduce_only": {"reduceOnly": True},
+            "side": {"side": "hold"},
+            "type": {"ordType": "limit"},
+            "client_id": {"clOrdId": "x" * 33},
+            "position_side": {"posSide": "long"},
+            "margin": {"sz": "100"},
+        },
+        book="publicGetMarketBooks",
+        book_parameters={"sz": 5},
+        code_form='"(code|sCode)":"{}"',
+        codes={
+            "unknown_symbol": 51001,
+            "quantity_step": 51121,
+            "quantity_zero": 51000,
+            "quantity_unreadable": 51000,
+            "quantity_above_max": 51202,
+            "reduce_only": 51169,
+            "side": 51000,
+            "type": 51000,
+            "client_id": 51000,
+            "position_side": 51000,
+            "margin": 51008,
+            "duplicate": 51016,
+            "too_late_to_cancel": 51400,
+            "leverage": 59102,
+            "hedge_mode": 51000,
+            "wrong_key": 50111,
+            "wrong_secret": 50113,
+            "clock": 50102,
+            "some_rejection": 51022,
+            "unknown_path": 404,
+        },
+        credentials=("apiKey", "secret", "password"),
+        contract_size=10,
+        margin_mode_can_be_set=False,
+        beyond_the_book="canceled",
+    ),
+}
