@@ -12,6 +12,7 @@ STAMP := $(VENV)/.installed
 
 SCENARIO ?= oct-10-2025-sol
 ONCE ?=
+VENUES ?=
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,8 +31,8 @@ $(STAMP): requirements.lock $(DISTRIBUTIONS:%=%/pyproject.toml)
 
 install: $(STAMP)  ## install into .venv
 
-demo: $(STAMP)  ## trade a recorded market on this machine; SCENARIO=name, ONCE=1 to exit at the end
-	@$(BIN)/python -m local_stack demo --scenario '$(SCENARIO)' $(if $(filter-out 0 no,$(ONCE)),--once)
+demo: $(STAMP)  ## trade a recorded market on this machine; SCENARIO=name, VENUES=okx,binance, ONCE=1 to exit at the end
+	@$(BIN)/python -m local_stack demo --scenario '$(SCENARIO)' --venues '$(VENUES)' $(if $(filter-out 0 no,$(ONCE)),--once)
 
 # First what needs the processors, on two of them; then, alone, what plays whole markets in real time.
 test: $(STAMP)  ## every test

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str]) -> int:
         console = Console(highlight=False, width=_PLAIN_WIDTH)
     screen = Screen(console, quiet=not options.verbose)
     ports = Ports.ephemeral() if options.any_ports else Ports()
-    request = DemoRequest(options.scenario, options.once, ports, options.var)
+    venues = tuple(name.strip() for name in options.venues.split(",") if name.strip())
+    request = DemoRequest(options.scenario, options.once, ports, options.var, venues)
     return run_to_exit_code(play(request, screen), screen)
 
 
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="trade a recorded market and check the result")
     demo.add_argument("--scenario", default="oct-10-2025-sol", help="its name, or the path of a .toml file")
+    demo.add_argument("--venues", default="", help="play it on these venues, as in okx,binance, in place of its own")
     demo.add_argument("--once", action="store_true", help="exit after the result instead of staying up")
     demo.add_argument("--verbose", action="store_true", help="show every line of every process, not warnings alone")
     demo.add_argument("--any-ports", action="store_true", help="take free ports instead of the usual ones")

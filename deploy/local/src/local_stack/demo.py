@@ -27,6 +27,7 @@ from local_stack.screen import Screen
 from local_stack.services import SERVICES, title_of
 from local_stack.stack import LocalStack, StackPlan
 from local_stack.trades import Trade, signals_of, trade_of
+from local_stack.venue_choice import played_on
 from venue_sim.scenario import Scenario, ScenarioError, load_scenario
 
 SCENARIOS = CHECKOUT / "deploy" / "local" / "scenarios"
@@ -47,6 +48,8 @@ class DemoRequest:
     once: bool = False
     ports: Ports = field(default_factory=Ports)
     var: Path = DEFAULT_VAR
+    venues: tuple[str, ...] = ()
+    """Venues to play it on, in place of its own."""
 
 
 def find_scenario(name: str) -> Path:
@@ -64,10 +67,14 @@ async def play(request: DemoRequest, screen: Screen) -> int:
     scenario = load_scenario(path)
     screen.say(scenario.title, style="bold")
     screen.say(scenario.story.strip())
+    if request.venues:
+        screen.say(f"Played on {' and '.join(request.venues)} in place of {' and '.join(scenario.venues)}.")
+        scenario = played_on(scenario, request.venues)
     screen.say("")
     allowed = scenario.settings.get("LIVE_TRADING_ALLOWED_EXCHANGES", ",".join(scenario.venues))
     plan = StackPlan(
         scenario_path=path,
+        scenario_venues=request.venues,
         services=SERVICES,
         settings={**_LIVE, "LIVE_TRADING_ALLOWED_EXCHANGES": allowed},
         ports=request.ports,

@@ -62,6 +62,8 @@ class SimulatedVenue:
     port: int
     key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    passphrase: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
+    """For protocols that have one; the others do not look at it."""
 
     @property
     def url(self) -> str:
@@ -71,7 +73,11 @@ class SimulatedVenue:
         return {self._variable("URL"): self.url, self._variable("PROTOCOL"): self.protocol}
 
     def keys(self) -> dict[str, str]:
-        return {self._variable("API_KEY"): self.key, self._variable("API_SECRET"): self.secret}
+        return {
+            self._variable("API_KEY"): self.key,
+            self._variable("API_SECRET"): self.secret,
+            self._variable("API_PASSPHRASE"): self.passphrase,
+        }
 
     def _variable(self, what: str) -> str:
         return f"VENUE_{self.name.upper()}_{what}"

@@ -35,6 +35,7 @@ from local_stack.services import (
     url_at,
 )
 from local_stack.supervision import Supervisor
+from local_stack.venue_choice import played_on
 from venue_sim.scenario import Scenario, load_scenario
 
 T = TypeVar("T")
@@ -49,6 +50,8 @@ class StackPlan:
     migrate: bool = True
     scenario_path: Path | None = None
     """The scenario whose venues, clock and settings to use; without it there are no simulated venues."""
+    scenario_venues: tuple[str, ...] = ()
+    """Venues to play it on, in place of its own."""
     services: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Environment of every service, over the settings of the scenario."""
@@ -64,6 +67,8 @@ class LocalStack:
     def __init__(self, plan: StackPlan, screen: Screen | None = None) -> None:
         self.plan = plan
         self.scenario: Scenario | None = load_scenario(plan.scenario_path) if plan.scenario_path else None
+        if self.scenario and plan.scenario_venues:
+            self.scenario = played_on(self.scenario, plan.scenario_venues)
         self.venues: tuple[SimulatedVenue, ...] = ()
         self.parts: Supervisor
         self.run: RunDirectory
@@ -180,10 +185,11 @@ class LocalStack:
         if self.plan.nats:
             ports = (self._ports["NATS"], self._ports["NATS monitoring"])
             parts.append(nats_server(self.run.data, *ports, self._http))
-        if self.scenario and self.plan.scenario_path:
+        if self.scenario:
             ports_by_name = {name: self._ports[f"simulated {name}"] for name in self.scenario.venues}
             self.venues = simulated_venues(self.scenario, ports_by_name)
-            path = self.plan.scenario_path.resolve()
+            path = self.run.path / "scenario.json"
+            path.write_text(self.scenario.model_dump_json(exclude_unset=True), encoding="utf-8")
             parts += [venue.part(path, self._clock_environment(), self._http) for venue in self.venues]
         return parts
 

@@ -1,10 +1,11 @@
 """The scenario file: which venues there are, how their markets move, and what a run must show.
 
-One TOML file, one model. The venue processes read the market part, the demo runner the clock, the settings and
-the expectations. A file with an unknown key or a value out of bounds is refused with the file, the field, the
-value and what is allowed; a scenario that loads can be played.
+One TOML file (or the same as JSON), one model. The venue processes read the market part, the demo runner the clock,
+the settings and the expectations. A file with an unknown key or a value out of bounds is refused with the file, the
+field, the value and what is allowed; a scenario that loads can be played.
 """
 
+import json
 import tomllib
 from datetime import datetime
 from decimal import Decimal
@@ -222,9 +223,9 @@ def load_scenario(path: Path) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: cannot be read: {error}") from error
     try:
-        tables = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{path}: is no TOML: {error}") from error
+        tables = json.loads(text) if path.suffix == ".json" else tomllib.loads(text, parse_float=Decimal)
+    except ValueError as error:
+        raise ScenarioError(f"{path}: is no {path.suffix.removeprefix('.').upper()}: {error}") from error
     try:
         return Scenario.model_validate(tables)
     except ValidationError as error:
