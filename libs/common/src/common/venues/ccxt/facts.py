@@ -70,6 +70,7 @@ FACTS: Mapping[str, VenueFacts] = {
     "okx": VenueFacts(
         options={
             "recvWindow": RECEIVE_WINDOW_MS,
+            "brokerId": None,
             "createOrder": "privatePostTradeOrder",
             "defaultType": "swap",
             "fetchMarkets": {"types": ["swap"]},

@@ -1,0 +1,220 @@
+"""What leaves for a venue, request by request: nobody but us and the venue has a part in it.
+
+ccxt adds broker ids, referrers and paid builders to what it sends unless it is kept from doing so. So a whole trade
+is made here, every request of it is kept, and orders are compared with what they may hold, field by field.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from common.domain.identifiers import Leg, Purpose, Side, client_order_id
+from common.runtime.clock import SystemClock
+from common.venues.addresses import VenueAddress
+from common.venues.ccxt.account import CcxtAccount
+from common.venues.ccxt.market_data import CcxtMarketData
+from common.venues.ccxt.orders import CcxtOrderDesk
+from common.venues.ccxt.trading import connect_trading_venue
+from common.venues.ports import OrderIntent
+from support.simulated_venues import NOON, PROTOCOLS, TRADING_KEYS, RunningVenue, running_venue
+
+OPEN_ID = client_order_id("0123456789abcdef", 1, Leg.LONG, Purpose.OPEN, 1)
+CLOSE_ID = client_order_id("0123456789abcdef", 0, Leg.LONG, Purpose.CLOSE, 1)
+
+OPENING: Mapping[str, dict[str, Any]] = {
+    "binance": {
+        "symbol": "SOLUSDT",
+        "side": "BUY",
+        "type": "MARKET",
+        "quantity": "2",
+        "newClientOrderId": OPEN_ID,
+        "newOrderRespType": "RESULT",
+        "reduceOnly": "false",
+    },
+    "bybit": {
+        "category": "linear",
+        "symbol": "SOLUSDT",
+        "side": "Buy",
+        "orderType": "Market",
+        "qty": "2",
+        "orderLinkId": OPEN_ID,
+        "reduceOnly": False,
+    },
+    "okx": {
+        "instId": "SOL-USDT-SWAP",
+        "tdMode": "cross",
+        "side": "buy",
+        "ordType": "market",
+        "sz": "0.2",
+        "clOrdId": OPEN_ID,
+        "reduceOnly": False,
+    },
+}
+"""Two SOL bought at the market, as they may leave; on OKX a contract is ten here."""
+
+CLOSING: Mapping[str, dict[str, Any]] = {
+    "binance": {"side": "SELL", "newClientOrderId": CLOSE_ID, "reduceOnly": "true"},
+    "bybit": {"side": "Sell", "orderLinkId": CLOSE_ID, "reduceOnly": True},
+    "okx": {"side": "sell", "clOrdId": CLOSE_ID, "reduceOnly": True},
+}
+"""What is different when they are sold again."""
+
+SIGNING = {"timestamp", "recvWindow", "signature"}
+"""Fields of Binance's form that are about the request, not about the order."""
+
+HEADERS: Mapping[str, set[str]] = {
+    "binance": {"x-mbx-apikey"},
+    "bybit": {"x-bapi-api-key", "x-bapi-timestamp", "x-bapi-recv-window", "x-bapi-sign"},
+    "okx": {"ok-access-key", "ok-access-sign", "ok-access-timestamp", "ok-access-passphrase", "exptime"},
+}
+"""Headers of an order that no HTTP client sends by itself."""
+
+HTTP_HEADERS = {"host", "accept", "accept-encoding", "user-agent", "content-type", "content-length", "connection"}
+
+CHANGING: Mapping[str, set[str]] = {
+    "binance": {"POST /fapi/v1/order", "DELETE /fapi/v1/order", "POST /fapi/v1/leverage"},
+    "bybit": {"POST /v5/order/create", "POST /v5/order/cancel", "POST /v5/position/set-leverage"},
+    "okx": {"POST /api/v5/trade/order", "POST /api/v5/trade/cancel-order", "POST /api/v5/account/set-leverage"},
+}
+"""Everything that a whole trade changes at the venue."""
+
+
+@dataclass
+class Kept:
+    """One request."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What an order consists of."""
+        if self.body.startswith("{"):
+            return dict(json.loads(self.body))
+        form = dict(parse_qsl(self.query) + parse_qsl(self.body))
+        return {name: value for name, value in form.items() if name not in SIGNING}
+
+
+@dataclass
+class Recorder:
+    """In front of a venue: keeps every request."""
+
+    kept: list[Kept] = field(default_factory=list)
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        async def keeping(scope: Scope, receive: Receive, send: Send) -> None:
+            body = b""
+            while (message := await receive())["type"] == "http.request":
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    break
+            headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+            query = scope["query_string"].decode()
+            self.kept.append(Kept(scope["method"], scope["path"], query, headers, body.decode()))
+            given = False
+
+            async def again() -> Message:
+                nonlocal given
+                if given:
+                    return await receive()
+                given = True
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            await app(scope, again, send)
+
+        return keeping
+
+
+@dataclass
+class Trader:
+    """One venue behind a recorder."""
+
+    protocol: str
+    simulated: RunningVenue
+    kept: list[Kept]
+    market: CcxtMarketData
+    account: CcxtAccount
+    desk: CcxtOrderDesk
+
+    @property
+    def orders(self) -> list[Kept]:
+        """The orders that left."""
+        placing = next(iter(name for name in CHANGING[self.protocol] if name.endswith(("/order", "/create"))))
+        placing = "POST " + placing.split(" ")[1]
+        return [kept for kept in self.kept if f"{kept.method} {kept.path}" == placing]
+
+    async def send(self, side: Side, client_id: str, *, reduce_only: bool) -> None:
+        quantity = self.simulated.venue.instruments["SOL"].quantity_step * 20
+        intent = OrderIntent("venue", "SOL", side, quantity, client_id, reduce_only, reference_price=quantity)
+        await self.desk.send(intent)
+
+
+@pytest.fixture(params=PROTOCOLS)
+async def trader(request: pytest.FixtureRequest) -> AsyncIterator[Trader]:
+    recorder = Recorder()
+    async with AsyncExitStack() as stack:
+        simulated = await stack.enter_async_context(running_venue(request.param, recorder.around))
+        address = VenueAddress("venue", request.param, simulated.url)
+        parts = await connect_trading_venue(address, TRADING_KEYS, SystemClock())
+        stack.push_async_callback(parts[1].close)
+        yield Trader(request.param, simulated, recorder.kept, *parts)
+
+
+async def whole_trade(trader: Trader) -> None:
+    """Everything that Tandem ever asks of a venue, once."""
+    await trader.market.instruments()
+    await trader.market.tops(["SOL", "ETH"])
+    await trader.market.funding(["SOL"])
+    await trader.market.server_time_offset_seconds()
+    await trader.market.book("SOL")
+    await trader.account.prepare("SOL", 5)
+    await trader.account.balance()
+    await trader.send(Side.BUY, OPEN_ID, reduce_only=False)
+    await trader.account.positions()
+    await trader.send(Side.SELL, CLOSE_ID, reduce_only=True)
+    await trader.desk.cancel("SOL", CLOSE_ID)
+    await trader.account.order("SOL", CLOSE_ID)
+    await trader.account.fills("SOL", NOON)
+    await trader.account.funding_payments("SOL", NOON)
+
+
+async def test_an_order_holds_what_it_must_and_nothing_else(trader: Trader) -> None:
+    await whole_trade(trader)
+    opening, closing = trader.orders
+    assert opening.fields == OPENING[trader.protocol]
+    assert closing.fields == OPENING[trader.protocol] | CLOSING[trader.protocol]
+    assert set(opening.headers) - HTTP_HEADERS == HEADERS[trader.protocol]
+    assert "ccxt" not in opening.headers.get("user-agent", "").lower()
+
+
+async def test_a_trade_changes_nothing_but_orders_and_leverage(trader: Trader) -> None:
+    await whole_trade(trader)
+    changing = [f"{kept.method} {kept.path}" for kept in trader.kept if kept.method != "GET"]
+    assert set(changing) == CHANGING[trader.protocol]
+    assert len(trader.orders) == 2
+
+
+async def test_no_request_names_a_broker_a_referrer_or_a_builder(trader: Trader) -> None:
+    await whole_trade(trader)
+    for kept in trader.kept:
+        told = " ".join([kept.query, kept.body, *kept.headers, *kept.headers.values()]).lower()
+        for word in ("broker", "referer", "referrer", "builder", '"tag"', "&tag=", "ccxt"):
+            assert word not in told, f"{kept.method} {kept.path}: {word}"
+
+
+async def test_an_order_without_a_client_id_never_leaves_okx(trader: Trader) -> None:
+    if trader.protocol != "okx":
+        pytest.skip("only OKX's ccxt makes up a client id, and tags the order with it")
+    await trader.market.instruments()
+    with pytest.raises(ValueError, match="client order id"):
+        await trader.market._exchange.create_order("SOL/USDT:USDT", "market", "buy", 1)
+    assert trader.orders == []
