@@ -29,6 +29,7 @@ from common.venues.errors import (
 )
 from common.venues.ports import OrderIntent, OrderState
 from support.simulated_venues import KEY, PASSPHRASE, PROTOCOLS, SECRET, TRADING_KEYS, RunningVenue, running_venue
+from venue_sim.interventions import Intervention
 
 EVERY = pytest.mark.parametrize("protocol", PROTOCOLS)
 ORDER_PATHS = ("/fapi/v1/order", "/v5/order/create", "/api/v5/trade/order")
@@ -260,6 +261,21 @@ async def test_secrets_are_in_no_log_and_no_error(protocol: str, caplog: pytest.
     assert SECRET not in told
     assert PASSPHRASE not in told
     assert "signature" not in told
+
+
+async def test_contract_whose_size_changed_can_be_closed_and_not_opened() -> None:
+    async with trading("okx") as desk:
+        await desk.desk.send(one_sol("opened"))
+        resized = {"kind": "change_rules", "symbol": "SOL", "contract_size": 5}
+        desk.simulated.venue.intervene(Intervention.model_validate(resized))
+        await desk.desk._markets._read()
+        assert "contract size" in ((await desk.market.instruments())["SOL"].halted or "")
+        with pytest.raises(OrderNotSent, match="contract size"):
+            await desk.desk.send(one_sol("more"))
+        assert (await desk.account.positions())["SOL"].quantity == 1
+        closing = replace(one_sol("closed"), side=Side.SELL, reduce_only=True)
+        assert (await desk.desk.send(closing)).filled_quantity == 1
+        assert await desk.account.positions() == {}
 
 
 @EVERY

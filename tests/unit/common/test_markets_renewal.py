@@ -87,6 +87,17 @@ async def test_a_changed_lot_step_or_contract_size_is_taken_over_and_said() -> N
     assert after is not before
     assert (after["SOL"]["contractSize"], after["SOL"]["precision"]["amount"]) == (10, 1)
     assert [(line["event"], line["symbol"]) for line in said] == [("markets.rules_changed", "SOL")]
+    assert "from 1.0 to 10" in (markets.halted("SOL") or "")
+    assert markets.halted("ETH") is None
+
+
+async def test_a_changed_lot_step_alone_halts_nothing() -> None:
+    markets, exchange, clock = made(market("SOL"))
+    await markets.load()
+    exchange.listed = [market("SOL", lot_step=1)]
+    clock.pass_(RENEW_EVERY_SECONDS)
+    await renewed(markets)
+    assert markets.halted("SOL") is None
 
 
 async def test_a_contract_that_is_listed_no_longer_stays_known_so_that_it_can_be_closed() -> None:

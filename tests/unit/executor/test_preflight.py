@@ -33,6 +33,11 @@ def limit(leg: LegReadiness = READY, quantity: str = "1", price: str = "200", le
     return str(refusal.evidence["limit"])
 
 
+def test_a_halted_contract_is_not_opened() -> None:
+    halted = replace(SOL, halted="the venue changed its contract size")
+    assert limit(replace(READY, instrument=halted)) == "halted"
+
+
 def test_a_leg_with_exactly_the_margin_it_needs_is_ready() -> None:
     assert limit() is None
 

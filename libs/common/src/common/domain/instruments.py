@@ -11,7 +11,10 @@ from math import lcm
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """Trading rules of one linear perpetual. Quantities in base units, notionals and prices in USDT."""
+    """Trading rules of one linear perpetual. Quantities in base units, notionals and prices in USDT.
+
+    `halted` says why nothing may be opened in it; what is held may still be closed.
+    """
 
     venue: str
     symbol: str
@@ -22,6 +25,7 @@ class Instrument:
     contract_size: Decimal = Decimal(1)
     quantity_max: Decimal | None = None
     leverage_max: Decimal | None = None
+    halted: str | None = None
 
 
 def floor_to_step(quantity: Decimal, step: Decimal) -> Decimal:

@@ -32,6 +32,8 @@ def refuse_leg(leg: LegReadiness, quantity: Decimal, price: Decimal, leverage: i
         named = {"leg": leg.leg.value, "venue": leg.instrument.venue, "limit": limit}
         return Refusal("preflight_failed", retryable, {**named, **figures})
 
+    if leg.instrument.halted is not None:
+        return refusal("halted", detail=leg.instrument.halted)
     violation = lot_violation(leg.instrument, quantity, price)
     if violation is not None:
         return refusal("lot", detail=violation)

@@ -44,7 +44,8 @@ class Markets:
 
     They are read anew every hour in the background, so that no order waits for it, and when a symbol is asked for
     that is not known, at most once a minute. A contract that the venue no longer lists stays known: what is held of
-    it must be closed.
+    it must be closed. One whose size changed is halted until the process starts anew: nobody knows which size the
+    venue meant in what was read around the change.
     """
 
     def __init__(self, venue: str, exchange: Any, clock: Clock) -> None:
@@ -53,6 +54,7 @@ class Markets:
         self._clock = clock
         self._markets: dict[str, Mapping[str, Any]] = {}
         self._symbols: dict[str, str] = {}
+        self._halted: dict[str, str] = {}
         self._asked_seconds = -math.inf
         self._renewal: asyncio.Task[None] | None = None
 
@@ -78,6 +80,10 @@ class Markets:
         if market is None:
             raise VenueRefused(self.venue, f"{symbol} is not listed")
         return market
+
+    def halted(self, symbol: str) -> str | None:
+        """Why nothing may be opened in a contract that is known, or None."""
+        return self._halted.get(symbol)
 
     async def close(self) -> None:
         """Closes the exchange, and ends what is being read."""
@@ -109,6 +115,9 @@ class Markets:
         before, after = (_rules(known) if known else None), _rules(market)
         if before is not None and before != after:
             log.warning("markets.rules_changed", venue=self.venue, symbol=symbol, before=before, after=after)
+            if before["contract_size"] != after["contract_size"]:
+                sizes = f"from {before['contract_size']} to {after['contract_size']}"
+                self._halted[symbol] = f"{symbol} is halted: the venue changed its contract size {sizes}"
 
     async def unified(self, symbol: str) -> str:
         """ccxt's name of our symbol; raises as `market`."""
@@ -133,6 +142,7 @@ class Markets:
             contract_size=size,
             quantity_max=min(map(decimal, largest)) * size if largest else None,
             leverage_max=optional_decimal(limits["leverage"]["max"]),
+            halted=self._halted.get(symbol),
         )
 
 

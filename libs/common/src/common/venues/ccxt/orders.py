@@ -70,6 +70,9 @@ class CcxtOrderDesk:
                 exact = Decimal(self._exchange.amount_to_precision(market["symbol"], float(contracts)))
         except VenueError as error:
             raise OrderNotSent(self.venue, error.message, error.code) from error
+        halted = self._markets.halted(intent.symbol)
+        if halted and not intent.reduce_only:
+            raise OrderNotSent(self.venue, halted)
         if exact != contracts:
             raise OrderNotSent(self.venue, f"quantity {intent.quantity} of {intent.symbol} is off the lot step")
         return market["symbol"], float(contracts)
