@@ -15,7 +15,7 @@ import pytest
 
 from support.simulated_venues import KEY, PASSPHRASE, SECRET, open_test_venue
 from venue_sim.dialects.wire import Call, Dialect, parse_decimal, wall_clock_ms
-from venue_sim.faults import FaultKind, FaultSpec
+from venue_sim.faults import FaultSpec
 from venue_sim.matching import Side
 from venue_sim.venue import OrderRequest, Venue
 
@@ -105,7 +105,7 @@ def example(protocol: str, name: str) -> tuple[str, str, bool, Any]:
 def venue_with_a_position(protocol: str) -> tuple[Venue, Dialect]:
     venue, dialect = open_test_venue(protocol)
     venue.place(OrderRequest("SOL", Side.BUY, Decimal(1), "held", False, received_monotonic_ns=0))
-    venue.faults.arm(FaultSpec(kind=FaultKind.STUCK), venue.moment())
+    venue.faults.arm(FaultSpec.model_validate({"kind": "stuck"}), venue.moment())
     venue.place(OrderRequest("SOL", Side.BUY, Decimal(1), "working", False, received_monotonic_ns=0))
     return venue, dialect
 

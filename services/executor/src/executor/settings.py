@@ -39,7 +39,7 @@ def credentials(addresses: Mapping[str, VenueAddress], environment: Mapping[str,
     """The keys of each venue.
 
     Raises:
-        SettingsError: naming the variables that are missing.
+        SettingsError: naming the variables that are missing, or the protocol that this version does not speak.
     """
     found = {name: credentials_from(address, environment) for name, address in addresses.items()}
     missing = [

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from common.venues.addresses import VenueAddress
+from common.venues.ccxt.facts import facts_of
 
 _NO_PASSPHRASE = SecretStr("")
-_PASSPHRASE_PROTOCOLS = frozenset({"okx", "bitget"})
+_PARTS = ("KEY", "SECRET", "PASSPHRASE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,16 @@ class Credentials:
 
 
 def credential_variables(address: VenueAddress) -> list[str]:
-    """The environment variables that hold a venue's credentials, in the order of `Credentials`."""
-    parts = ["KEY", "SECRET"] + (["PASSPHRASE"] if address.protocol in _PASSPHRASE_PROTOCOLS else [])
+    """The environment variables that hold a venue's credentials, in the order of `Credentials`.
+
+    Raises:
+        SettingsError: this version does not speak the venue's protocol.
+    """
+    parts = _PARTS[: len(facts_of(address).credential_fields)]
     return [f"VENUE_{address.name.upper()}_API_{part}" for part in parts]
 
 
 def credentials_from(address: VenueAddress, environment: Mapping[str, str]) -> Credentials | None:
-    """The venue's credentials, or None where a part of them is missing."""
+    """The venue's credentials, or None where a part of them is missing; raises as `credential_variables`."""
     values = [environment.get(name, "") for name in credential_variables(address)]
     return Credentials(*map(SecretStr, values)) if all(values) else None

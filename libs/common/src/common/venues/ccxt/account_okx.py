@@ -67,12 +67,16 @@ class OkxAccount(CcxtAccount):
         return [_payment(row) for row in rows if row["instId"] == market_id]
 
     async def _bills(self, read: Any, asked: Mapping[str, str], since: datetime) -> list[Mapping[str, Any]]:
-        """Every row since then, oldest first. OKX answers the newest ones first, at most a page at once."""
-        parameters = {**asked, "instType": "SWAP", "begin": str(milliseconds(since)), "limit": str(_PAGE)}
+        """Every row since then, oldest first. OKX answers the newest ones first, at most a page at once.
+
+        It does not say whether `begin` itself is included, so that it is asked for a moment more.
+        """
+        first_ms = milliseconds(since)
+        parameters = {**asked, "instType": "SWAP", "begin": str(first_ms - 1), "limit": str(_PAGE)}
         rows: list[Mapping[str, Any]] = []
         while True:
             page = (await read(parameters))["data"]
-            rows += page
+            rows += [row for row in page if int(row["ts"]) >= first_ms]
             if len(page) < _PAGE:
                 return sorted(rows, key=lambda row: int(row["billId"]))
             parameters["after"] = str(min(int(row["billId"]) for row in page))
