@@ -40,8 +40,8 @@ class Wire:
 
     async def raw_book(self, symbol: str) -> Any:
         """The book as the venue answers it, in its envelope."""
-        name = "instId" if self.protocol == "okx" else "symbol"
-        return await getattr(self.client, self.spoken.book)({name: symbol, **self.spoken.book_parameters})
+        parameters = {self.spoken.symbol_parameter: symbol, **self.spoken.book_parameters}
+        return await getattr(self.client, self.spoken.book)(parameters)
 
     def code(self, refusal: str) -> str:
         """A pattern of the error code of this venue for a refusal, as it stands in the body."""

@@ -27,7 +27,11 @@ class Spoken:
     wrong_orders: Mapping[str, Mapping[str, Any]]
     """What is changed in that order to be refused, by the name of the refusal."""
     book: str
+    """ccxt's name of the endpoint that answers books."""
+    symbol_parameter: str
     book_parameters: Mapping[str, Any]
+    best_prices: str
+    """ccxt's method that answers the best prices of all symbols in one request."""
     code_form: str
     codes: Mapping[str, int | str]
     credentials: tuple[str, ...] = ("apiKey", "secret")
@@ -70,6 +74,8 @@ SPOKEN: Mapping[str, Spoken] = {
             "margin": {"quantity": "1000"},
         },
         book="fapiPublicGetDepth",
+        symbol_parameter="symbol",
+        best_prices="fetch_bids_asks",
         book_parameters={},
         code_form='"code":{},',
         codes={
@@ -128,6 +134,8 @@ SPOKEN: Mapping[str, Spoken] = {
             "margin": {"qty": "1000"},
         },
         book="publicGetV5MarketOrderbook",
+        symbol_parameter="symbol",
+        best_prices="fetch_bids_asks",
         book_parameters={"category": "linear"},
         code_form='"retCode":{},',
         codes={
@@ -187,6 +195,8 @@ SPOKEN: Mapping[str, Spoken] = {
             "margin": {"sz": "100"},
         },
         book="publicGetMarketBooks",
+        symbol_parameter="instId",
+        best_prices="fetch_tickers",
         book_parameters={"sz": 5},
         code_form='"(code|sCode)":"{}"',
         codes={

@@ -44,8 +44,7 @@ async def test_book_shows_the_price_as_it_moves(wire: Wire) -> None:
 
 
 async def test_best_prices_of_all_symbols_come_in_one_request(wire: Wire) -> None:
-    read = wire.client.fetch_tickers if wire.protocol == "okx" else wire.client.fetch_bids_asks
-    tickers = await read()
+    tickers = await getattr(wire.client, wire.spoken.best_prices)()
     assert {symbol: ticker["bid"] for symbol, ticker in tickers.items()} == {SOL: 199.98, ETH: 3999.6}
     assert tickers[SOL]["ask"] == 200.02
 
