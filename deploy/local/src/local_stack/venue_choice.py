@@ -48,7 +48,7 @@ def played_on(scenario: Scenario, names: Sequence[str]) -> Scenario:
             f"VENUES={','.join(names)}: allowed are {len(before)} venues in place of {', '.join(before)}"
         )
     renamed = dict(zip(before, names, strict=True))
-    table = scenario.model_dump(mode="json", exclude_unset=True)
+    table = scenario.model_dump(exclude_unset=True)
     table["settings"] = _with_names(table.get("settings", {}), renamed)
     table["observations"] = _with_names(table.get("observations", []), renamed)
     table["venues"] = {renamed[name]: _spoken(venue, renamed[name]) for name, venue in table["venues"].items()}
