@@ -110,6 +110,16 @@ def test_every_scenario_of_the_project_can_be_played(file: Path) -> None:
         ("2025-10-10T23:00:00Z", "2025-10-10T23:00:00", ["clock.ends_at", "timezone"]),
         ('protocol = "binance"', 'protocol = "kraken"', ["venues.binance.protocol = 'kraken'", "'bybit' or 'okx'"]),
         ("[venues.binance]", "[venues.Binance]", ["venues"]),
+        (
+            "notional_min = 5",
+            "notional_min = 5\ncontract_size = 10",
+            ["venues.binance", "SOL.contract_size", "binance counts base units", "allowed is 1"],
+        ),
+        (
+            'protocol = "binance"',
+            'protocol = "okx"',
+            ["venues.binance", "SOL.notional_min: okx has none", "allowed is 0"],
+        ),
         ("[settings]", "[setting]", ["setting: is not a field; allowed here: clock, expect, observations, settings"]),
         ("trades_closed_min = 1", "trades_closed_min = -1", ["expect.trades_closed_min = -1"]),
         (
