@@ -21,8 +21,6 @@ from local_stack.screen import Screen
 from venue_sim.scenario import ClockScenario, load_scenario
 
 AT_A_TIME = 2
-ELSEWHERE = {"notional-cap": ("okx", "bybit")}
-"""Scenarios that are played on other venues than their own, so that each protocol trades a whole scenario."""
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.toml"))
 
 
@@ -38,8 +36,7 @@ class Played:
 async def played(name: str, var: Path, seats: asyncio.Semaphore) -> Played:
     async with seats:
         output = io.StringIO()
-        venues = ELSEWHERE.get(name, ())
-        request = DemoRequest(name, once=True, ports=Ports.ephemeral(), var=var, venues=venues)
+        request = DemoRequest(name, once=True, ports=Ports.ephemeral(), var=var)
         exit_code = await play(request, Screen(Console(file=output, width=140)))
         return Played(exit_code, output.getvalue(), written_in(var))
 
