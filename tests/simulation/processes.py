@@ -17,6 +17,7 @@ from common.runtime.settings import KNOWN_VENUES, TradingSettings
 from common.venues.ports import MarketData
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
+from executor.adapters.flattens import PostgresFlattens
 from executor.adapters.signal_ledger import PostgresSignalLedger
 from executor.adapters.trade_ledger import PostgresTradeLedger
 from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
@@ -135,6 +136,7 @@ async def executor(around: Surroundings) -> None:
         states=states,
         figures=PostgresRailFigures(pool),
         alarms=JournalAlarms(journal, clock),
+        flattens=PostgresFlattens(pool, journal, clock),
     )
     does = use_cases(ports, settings, around.rails, UNWIND_LOSS_BUDGET_USDT, clock)
     router = MessageRouter(does, states)

@@ -16,6 +16,7 @@ from common.persistence.journal import Journal
 from common.runtime.settings import TradingSettings, load
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
+from executor.adapters.flattens import PostgresFlattens
 from executor.adapters.signal_ledger import PostgresSignalLedger
 from executor.adapters.trade_ledger import PostgresTradeLedger
 from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
@@ -107,11 +108,12 @@ class ExecutorDesk:
         self.bookkeeping = PostgresBookkeeping(self.pool, outbox, journal, self.clock)
         figures = PostgresRailFigures(self.pool)
         alarms = JournalAlarms(journal, self.clock)
-        ports = Ports(reached, self.signals, self.trades, self.bookkeeping, self.states, figures, alarms)
+        flattens = PostgresFlattens(self.pool, journal, self.clock)
+        ports = Ports(reached, self.signals, self.trades, self.bookkeeping, self.states, figures, alarms, flattens)
         does = use_cases(ports, trading, self.rails, Decimal(5), self.clock)
         self.opener, self.scale_in, self.closing = does.opener, does.scale_in, does.closing
         self.recovery, self.bookkeeper, self.guardian = does.recovery, does.bookkeeper, does.guardian
-        self.reconciler = does.reconciler
+        self.reconciler, self.flattening = does.reconciler, does.flattening
 
     async def signal(self, event: WatchlistEvent) -> Any:
         """The row of the event's signal."""

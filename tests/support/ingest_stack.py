@@ -63,6 +63,7 @@ async def ingest_service(
         "DATABASE_URL": database.dsn_of(SERVICE),
         "NATS_URL": nats_url,
         "SCANNER_ENABLED": "0",
+        "ACCESS_REQUIRED": "0",
         **settings,
     }
     configuration = replace(read_configuration(environment), clock=clock)
@@ -72,7 +73,7 @@ async def ingest_service(
     publishing = asyncio.create_task(parts.outbox.run())
     transport = httpx.ASGITransport(parts.app)
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://signal-ingest") as http:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield IngestService(parts, pool, clock, http)
     finally:
         publishing.cancel()

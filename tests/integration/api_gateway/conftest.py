@@ -2,23 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import httpx
 import pytest_asyncio
 from fastapi import FastAPI
 
-from api_gateway.adapters.service_health import HttpServiceProbe
-from api_gateway.adapters.signals import PostgresSignals
+from api_gateway.application.event_hub import EventHub
 from api_gateway.application.overview import HistoryTotals
-from api_gateway.bootstrap import SERVICE, build_app
-from api_gateway.settings import GatewaySettings
+from api_gateway.bootstrap import SERVICE, assemble, read_configuration
 from common.messaging.bus import Bus
 from common.messaging.outbox import Outbox
 from common.persistence.database import Pool, connect_pool
 from common.runtime.clock import SystemClock
-from common.runtime.settings import TradingSettings, load
 from support.embedded_stack import Database
 from support.ledger_rows import NOON, LedgerRows
 
@@ -47,6 +45,7 @@ class Gateway:
     pool: Pool
     outbox: Outbox
     history: HistoryTotals
+    hub: EventHub
     http: httpx.AsyncClient = field(repr=False)
 
 
@@ -61,26 +60,22 @@ async def rows(database: Database) -> AsyncIterator[LedgerRows]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway(database: Database, nats_url: str) -> AsyncIterator[Gateway]:
     """The gateway as its own database role, with the settings' defaults and no other service running."""
+    async with gateway_over(database, nats_url, {"ACCESS_REQUIRED": "0"}) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def gateway_over(database: Database, nats_url: str, settings: dict[str, str]) -> AsyncIterator[Gateway]:
+    """A gateway with these settings beside what it needs."""
     dsn = database.dsn_of(SERVICE)
-    settings = load(
-        GatewaySettings,
-        {
-            "DATABASE_URL": dsn,
-            "SIGNAL_INGEST_URL": "http://127.0.0.1:1",
-            "EXECUTOR_URL": "http://127.0.0.1:1",
-            "POSITION_MONITOR_URL": "http://127.0.0.1:1",
-        },
-    )
-    clock = StandingClock()
+    nowhere = dict.fromkeys(("SIGNAL_INGEST_URL", "EXECUTOR_URL", "POSITION_MONITOR_URL"), "http://127.0.0.1:1")
+    configuration = read_configuration({"DATABASE_URL": dsn, **nowhere, **settings})
     pool = await connect_pool(dsn, SERVICE)
     bus = await Bus.connect(nats_url, SERVICE)
-    probe = HttpServiceProbe()
-    outbox = Outbox(SERVICE, pool, bus, clock)
-    history = HistoryTotals(PostgresSignals(pool, clock), clock)
-    app = build_app(pool, bus, outbox, history, probe, load(TradingSettings, {}), settings, clock)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Gateway(app, pool, outbox, history, http)
-    await probe.close()
+    parts = assemble(replace(configuration, clock=StandingClock()), pool, bus)
+    transport = httpx.ASGITransport(parts.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        yield Gateway(parts.app, pool, parts.outbox, parts.history, parts.hub, http)
+    await parts.close()
     await bus.close()
     await pool.close()

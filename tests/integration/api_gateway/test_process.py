@@ -47,6 +47,7 @@ async def gateway_process(dsn: str, nats_url: str) -> AsyncIterator[tuple[str, a
         "DATABASE_URL": dsn,
         "NATS_URL": nats_url,
         "HTTP_PORT": str(port),
+        "ACCESS_REQUIRED": "0",
     }
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "api_gateway", env=environment)
     url = f"http://127.0.0.1:{port}"

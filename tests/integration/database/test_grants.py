@@ -25,6 +25,10 @@ WRITER = {
     "live_trade_venue_position": "executor",
     "trading_state": "executor",
     "live_trade_spread_sample": "position_monitor",
+    "operator_flatten": "executor",
+    "operator_flatten_order": "executor",
+    "operator_session": "api_gateway",
+    "command_answer": "api_gateway",
 }
 APPEND_ONLY = ("audit", "live_trade_error", "outbox")
 TABLES = (*WRITER, *APPEND_ONLY, "installation")
@@ -42,6 +46,8 @@ CHANGES: dict[str, tuple[str, ...]] = {
 FORGETS = {
     ("executor", "live_trade_venue_position"),
     ("signal_ingest", "watch_observation"),
+    ("api_gateway", "operator_session"),
+    ("api_gateway", "command_answer"),
     *((service, "outbox") for service in SERVICES),
 }
 
@@ -59,6 +65,32 @@ async def filled_entry(rows: LedgerRows, trade: Trade) -> int:
     return await rows.entry(trade, 2)
 
 
+async def flatten(rows: LedgerRows, _: Trade) -> None:
+    await rows.pool.execute(
+        "INSERT INTO watchlist.operator_flatten (request_id, order_key, venue, symbol, requested_by, state, evidence,"
+        " updated_at) VALUES ('f-1', 'k-1', 'binance', 'SOL', 'operator:ada', 'working', '{}', $1)",
+        NOON,
+    )
+
+
+async def flatten_order(rows: LedgerRows, trade: Trade) -> None:
+    await flatten(rows, trade)
+    await rows.pool.execute(
+        "INSERT INTO watchlist.operator_flatten_order (request_id, leg, attempt, client_order_id, venue, symbol, side,"
+        " quantity, reference_price, status, intended_at)"
+        " VALUES ('f-1', 'long', 1, 'c-1', 'binance', 'SOL', 'sell', 1, 100, 'intent', $1)",
+        NOON,
+    )
+
+
+async def session(rows: LedgerRows, _: Trade) -> None:
+    await rows.pool.execute("INSERT INTO watchlist.operator_session VALUES ('s', 'desk', 't', 0)")
+
+
+async def answer(rows: LedgerRows, _: Trade) -> None:
+    await rows.pool.execute("INSERT INTO watchlist.command_answer VALUES ('desk', 'k', 'force_close', 'b', 0)")
+
+
 INSERTS: dict[str, Insert] = {
     "watch_observation": lambda rows, _: rows.observation(),
     "watch_signal_event": lambda rows, _: rows.event("ETH"),
@@ -72,6 +104,10 @@ INSERTS: dict[str, Insert] = {
     "audit": lambda rows, trade: rows.audit("tested", signal_id=trade.id),
     "live_trade_error": lambda rows, trade: rows.error(signal_id=trade.id),
     "outbox": lambda rows, _: rows.message("m-1"),
+    "operator_flatten": flatten,
+    "operator_flatten_order": flatten_order,
+    "operator_session": session,
+    "command_answer": answer,
 }
 """How a row of each table is made; of `trading_state` there is one for ever."""
 

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from common.messages.contracts import WatchlistEvent
 from common.messages.subjects import EVENT_CHANGED, EVENT_OPENED, EVENT_STREAM
+from common.runtime.access import Role, new_token
 from support.embedded_stack import Database
 from support.ingest_stack import IngestService, heard, ingest_service
 from support.observed_pairs import MOMENT, posted
@@ -19,6 +20,21 @@ from support.observed_pairs import MOMENT, posted
 async def service(database: Database, nats_url: str) -> AsyncIterator[IngestService]:
     async with ingest_service(database, nats_url) as running:
         yield running
+
+
+async def test_who_has_no_token_to_operate_posts_nothing(database: Database, nats_url: str) -> None:
+    (read, read_line), (operate, operate_line) = new_token("screen", Role.READ), new_token("scanner", Role.OPERATE)
+    tokens = f"{read_line},{operate_line}"
+    async with ingest_service(database, nats_url, ACCESS_REQUIRED="1", ACCESS_TOKENS=tokens) as guarded:
+        for path in ("/signals", "/signals/batch"):
+            statuses = [
+                (await guarded.http.post(path, json=posted(), headers=headers)).status_code
+                for headers in ({}, {"Authorization": f"Bearer {read}"}, {"Authorization": f"Bearer {operate}"})
+            ]
+            assert statuses[:2] == [401, 403]
+            assert statuses[2] in (200, 201)
+        assert (await guarded.http.get("/health/live")).status_code == 200
+        assert len(await guarded.rows("watch_observation")) == 2
 
 
 async def test_a_posted_gap_is_stored_opens_an_event_and_is_published(service: IngestService, nats_url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from api_gateway.application.force_close import NotClosable, UnknownTrade, force_close
 from api_gateway.application.health import gather_health
 from api_gateway.application.overview import REST_PER_COUNT, REST_SECONDS_MIN, HistoryTotals, totals
-from api_gateway.application.ports import LedgerAway, ServiceAnswer, TradeStatus
+from api_gateway.application.ports import LedgerAway, Operator, ServiceAnswer, TradeStatus
 from api_gateway.application.views import ActiveTotals, HistoryCount
 from common.runtime.clock import SystemClock
 
@@ -42,13 +42,13 @@ class FakeCloseDesk:
             return None
         return TradeStatus(signal_id=signal_id, symbol="SOL", status=status, close_reason=None, closed_at=None)
 
-    async def request(self, trade: TradeStatus, who: str, why: str) -> str:
-        self.requests.append((trade.signal_id, who, why))
+    async def request(self, trade: TradeStatus, operator: Operator, why: str) -> str:
+        self.requests.append((trade.signal_id, operator.who, why))
         return f"close-{trade.signal_id}-operator-{len(self.requests)}"
 
 
 async def close(desk: FakeCloseDesk, wait_seconds: float) -> tuple[bool, str]:
-    outcome = await force_close(desk, SystemClock(), 7, "ada", "test", wait_seconds)
+    outcome = await force_close(desk, SystemClock(), 7, Operator("ada", "127.0.0.1", None), "test", wait_seconds)
     return outcome.is_done, outcome.trade.status
 
 

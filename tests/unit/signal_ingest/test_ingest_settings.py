@@ -7,7 +7,7 @@ import pytest
 from common.runtime.settings import SettingsError
 from signal_ingest.bootstrap import read_configuration
 
-NEEDED = {"DATABASE_URL": "postgresql://somebody:hidden@127.0.0.1:1/tandem"}
+NEEDED = {"DATABASE_URL": "postgresql://somebody:hidden@127.0.0.1:1/tandem", "ACCESS_REQUIRED": "0"}
 
 
 @pytest.mark.parametrize(

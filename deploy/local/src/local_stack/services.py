@@ -131,6 +131,8 @@ class ServiceEnvironment:
             "HTTP_PORT": str(self.ports[service]),
             "LOG_LEVEL": "info",
             **_tracing(),
+            # Everything here listens on loopback, and is for whoever sits at this machine.
+            "ACCESS_REQUIRED": "0",
             **self.clock,
             **self.settings,
         }

@@ -1,29 +1,40 @@
 """Puts the gateway together: the only place that knows which adapter stands behind which port."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
+from api_gateway.adapters.candidates import HttpCandidates
 from api_gateway.adapters.close_requests import PostgresCloseDesk
+from api_gateway.adapters.command_answers import PostgresCommandAnswers
+from api_gateway.adapters.flatten_requests import PostgresFlattenDesk
 from api_gateway.adapters.listings import TableListings
+from api_gateway.adapters.news import BusNews
 from api_gateway.adapters.service_health import HttpServiceProbe
+from api_gateway.adapters.sessions import PostgresSessions
 from api_gateway.adapters.signals import PostgresSignals
 from api_gateway.adapters.state_requests import PostgresStateDesk
 from api_gateway.adapters.trades import PostgresTrades
+from api_gateway.application.event_hub import EventHub
 from api_gateway.application.health import READY
 from api_gateway.application.overview import HistoryTotals, OverviewDesk
 from api_gateway.application.ports import ServiceAnswer, SettingsAnswer
 from api_gateway.domain.scale_in_outlook import ScaleInLimits
-from api_gateway.entrypoints.operating import command_routes, health_routes, settings_routes
-from api_gateway.entrypoints.reading import listing_routes, trade_routes
+from api_gateway.entrypoints.operating import CommandDesks, command_routes, health_routes, settings_routes
+from api_gateway.entrypoints.reading import candidate_routes, listing_routes, trade_routes
+from api_gateway.entrypoints.session import role_needed, session_routes
+from api_gateway.entrypoints.streaming import stream_routes
 from api_gateway.settings import GatewaySettings
 from common.messaging.bus import Bus
 from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
+from common.runtime.access import Access, AccessSettings, read_access
 from common.runtime.clock import Clock, clock_from_environment
+from common.runtime.guard import protect
 from common.runtime.health import Check, check_all, nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import closing, create_app, every_real, serve
@@ -36,42 +47,92 @@ SWEEP_SECONDS = 1.0
 HISTORY_SECONDS = 1.0
 
 
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that was read at the start, validated."""
+
+    trading: TradingSettings
+    own: GatewaySettings
+    access: Access
+    access_settings: AccessSettings
+    clock: Clock
+
+
+def read_configuration(environment: Mapping[str, str]) -> Configuration:
+    """Reads and validates all settings.
+
+    Raises:
+        SettingsError: with a sentence for each wrong one.
+    """
+    trading, own = load(TradingSettings, environment), load(GatewaySettings, environment)
+    access_settings = load(AccessSettings, environment)
+    access = read_access(access_settings, own.http_host)
+    return Configuration(trading, own, access, access_settings, clock_from_environment(environment))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The gateway's parts, put together but not running."""
+
+    app: FastAPI
+    outbox: Outbox
+    history: HistoryTotals
+    hub: EventHub
+    sessions: PostgresSessions
+    answers: PostgresCommandAnswers
+    probe: HttpServiceProbe
+    candidates: HttpCandidates
+
+    async def close(self) -> None:
+        """Closes the connections to the other services."""
+        await self.probe.close()
+        await self.candidates.close()
+
+    def background(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside the answers."""
+        return [
+            self.outbox.run(),
+            self.hub.run(),
+            every_real(SWEEP_SECONDS, self.outbox.sweep, "outbox_sweep"),
+            every_real(FORGET_EVERY_SECONDS, self.outbox.forget_published, "outbox_retention"),
+            every_real(FORGET_EVERY_SECONDS, self.sessions.forget_expired, "session_retention"),
+            every_real(FORGET_EVERY_SECONDS, self.answers.forget_old, "answer_retention"),
+            every_real(HISTORY_SECONDS, self.history.refresh_when_due, "history_totals"),
+        ]
+
+
 async def main() -> None:
     """Runs the gateway until it is told to stop."""
-    trading, settings = load(TradingSettings), load(GatewaySettings)
-    clock = clock_from_environment(os.environ)
-    configure_logging(SERVICE, settings.log_level, clock)
-    dsn, nats_url = settings.database_url.get_secret_value(), settings.nats_url.get_secret_value()
+    configuration = read_configuration(os.environ)
+    own = configuration.own
+    configure_logging(SERVICE, own.log_level, configuration.clock)
+    dsn, nats_url = own.database_url.get_secret_value(), own.nats_url.get_secret_value()
     pool = await within_patience("PostgreSQL (DATABASE_URL)", lambda: connect_pool(dsn, SERVICE))
     async with closing(pool):
         bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE))
-        probe = HttpServiceProbe()
-        async with closing(bus, probe):
-            outbox = Outbox(SERVICE, pool, bus, clock)
-            history = HistoryTotals(PostgresSignals(pool, clock), clock)
-            app = build_app(pool, bus, outbox, history, probe, trading, settings, clock)
-            background = [
-                outbox.run(),
-                every_real(SWEEP_SECONDS, outbox.sweep, "outbox_sweep"),
-                every_real(FORGET_EVERY_SECONDS, outbox.forget_published, "outbox_retention"),
-                every_real(HISTORY_SECONDS, history.refresh_when_due, "history_totals"),
-            ]
-            await serve(app, settings.http_host, settings.http_port, background)
+        parts = assemble(configuration, pool, bus)
+        async with closing(bus, parts):
+            await serve(parts.app, own.http_host, own.http_port, parts.background())
 
 
-def build_app(
-    pool: Pool,
-    bus: Bus,
-    outbox: Outbox,
-    history: HistoryTotals,
-    probe: HttpServiceProbe,
-    trading: TradingSettings,
-    settings: GatewaySettings,
-    clock: Clock,
-) -> FastAPI:
-    """The HTTP side over connected resources."""
+def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
+    """Puts the parts together over one database and one bus."""
+    trading, clock, access = configuration.trading, configuration.clock, configuration.access
     journal = Journal(SERVICE, pool, clock)
-    checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
+    outbox = Outbox(SERVICE, pool, bus, clock)
+    history = HistoryTotals(PostgresSignals(pool, clock), clock)
+    lasts_seconds = configuration.access_settings.access_session_hours * 3600
+    shown = {**trading.in_effect(), **configuration.own.in_effect(), **configuration.access_settings.in_effect()}
+    parts = Parts(
+        app=create_app(SERVICE, DESCRIPTION, _checks(pool, bus, outbox), journal, shown),
+        outbox=outbox,
+        history=history,
+        hub=EventHub(BusNews(bus.feed())),
+        sessions=PostgresSessions(pool, access, lasts_seconds, clock),
+        answers=PostgresCommandAnswers(pool, clock),
+        probe=HttpServiceProbe(),
+        candidates=HttpCandidates(configuration.own.service_urls["executor"]),
+    )
     desk = OverviewDesk(
         PostgresSignals(pool, clock), history, clock, trading.in_effect(), is_enabled=trading.live_trading_enabled
     )
@@ -80,19 +141,31 @@ def build_app(
         trading.live_trading_scale_in_max_entries,
         trading.live_trading_scale_in_trigger_mult,
     )
-    shown = {**trading.in_effect(), **settings.in_effect()}
-    app = create_app(SERVICE, DESCRIPTION, checks, journal, shown)
-    app.include_router(trade_routes(desk, PostgresTrades(pool), limits))
-    app.include_router(listing_routes(TableListings(pool)))
-    app.include_router(health_routes(_own_health(checks), probe, settings.service_urls))
-    app.include_router(settings_routes(_own_settings(shown), probe, settings.service_urls))
-    app.include_router(_commands(pool, outbox, journal, clock))
-    return app
+    desks = CommandDesks(
+        PostgresCloseDesk(SERVICE, pool, outbox, journal),
+        PostgresFlattenDesk(SERVICE, pool, outbox, journal),
+        PostgresStateDesk(SERVICE, pool, outbox, journal),
+        parts.answers,
+    )
+    own_health = _own_health(_checks(pool, bus, outbox))
+    rate = configuration.access_settings.access_requests_per_sec
+    refusals = protect(parts.app, access, rate, clock.monotonic, role_needed, parts.sessions)
+    for routes in (
+        trade_routes(desk, PostgresTrades(pool), limits),
+        candidate_routes(parts.candidates),
+        stream_routes(parts.hub),
+        listing_routes(TableListings(pool)),
+        health_routes(own_health, parts.probe, configuration.own.service_urls),
+        settings_routes(_own_settings(shown), parts.probe, configuration.own.service_urls),
+        command_routes(desks, clock),
+        session_routes(access, parts.sessions, refusals),
+    ):
+        parts.app.include_router(routes)
+    return parts
 
 
-def _commands(pool: Pool, outbox: Outbox, journal: Journal, clock: Clock) -> APIRouter:
-    closes = PostgresCloseDesk(SERVICE, pool, outbox, journal)
-    return command_routes(closes, PostgresStateDesk(SERVICE, pool, outbox, journal), clock)
+def _checks(pool: Pool, bus: Bus, outbox: Outbox) -> dict[str, Check]:
+    return {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
 
 
 def _own_settings(shown: Mapping[str, Mapping[str, Any]]) -> SettingsAnswer:

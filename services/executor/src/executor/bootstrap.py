@@ -30,6 +30,7 @@ from common.venues.ports import Account, MarketData, OrderDesk
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
 from executor.adapters.exposure import MEASURE_SECONDS, Exposure
+from executor.adapters.flattens import PostgresFlattens
 from executor.adapters.installation import claim_database
 from executor.adapters.measured_desk import LegSkew, MeasuredDesk
 from executor.adapters.measured_ledgers import MeasuredSignalLedger, MeasuredTradeLedger
@@ -37,11 +38,13 @@ from executor.adapters.measures import DAILY_LOSS_LIMIT_USDT
 from executor.adapters.paper.ledger import PaperLedger
 from executor.adapters.paper.venue import connect_paper_venue
 from executor.adapters.trading_states import PostgresRailFigures, PostgresTradingStates
+from executor.application.candidates import Candidates
 from executor.application.guarded_desk import GuardedDesk
 from executor.application.ports import TradingStates, TradingVenue, Venues
 from executor.application.recovery import LEASE_RENEWAL_SECONDS
 from executor.application.use_cases import Ports, UseCases, use_cases
 from executor.domain.scale_in_payload import ScaleInSettings
+from executor.entrypoints.http import candidate_routes
 from executor.entrypoints.messages import MessageRouter
 from executor.settings import ExecutorSettings, credentials
 
@@ -53,6 +56,7 @@ WHERE status IN ('opening', 'open', 'closing') OR (status IN ('closed', 'failed'
 CONSUMERS = (
     ("events", subjects.EVENT_STREAM, [subjects.ALL_EVENTS], 16),
     ("closes", subjects.COMMAND_STREAM, [subjects.CLOSE_REQUESTED], 16),
+    ("flattens", subjects.COMMAND_STREAM, [subjects.FLATTEN_REQUESTED], 4),
     ("scale-ins", subjects.COMMAND_STREAM, [subjects.SCALE_IN_REQUESTED], 8),
     ("retries", subjects.COMMAND_STREAM, [subjects.ALL_RETRIES], 16),
     ("trading-state", subjects.OPERATOR_STREAM, [subjects.TRADING_STATE_REQUESTED], 1),
@@ -100,6 +104,7 @@ async def main() -> None:
         checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
         shown = {**trading.in_effect(), **settings.in_effect(), **in_effect(addresses)}
         app = create_app(SERVICE, DESCRIPTION, checks, journal, shown)
+        app.include_router(candidate_routes(Candidates(ports.signals, does.opener, clock)))
         DAILY_LOSS_LIMIT_USDT.set(float(settings.rails.daily_loss_usdt))
         exposure = Exposure(pool, states, ports.figures, venues, clock)
         await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does, exposure)
@@ -166,6 +171,7 @@ def _ports(
         states=states,
         figures=PostgresRailFigures(pool),
         alarms=JournalAlarms(journal, clock),
+        flattens=PostgresFlattens(pool, journal, clock),
     )
 
 

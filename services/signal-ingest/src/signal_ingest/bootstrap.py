@@ -13,7 +13,9 @@ from common.messaging.bus import Bus
 from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
+from common.runtime.access import Access, AccessSettings, read_access
 from common.runtime.clock import Clock, clock_from_environment
+from common.runtime.guard import protect
 from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
@@ -52,6 +54,8 @@ class Configuration:
     clock: Clock
     addresses: Mapping[str, VenueAddress]
     linear: LinearModel | None
+    access: Access
+    requests_per_second: float
 
 
 def read_configuration(environment: Mapping[str, str]) -> Configuration:
@@ -66,7 +70,10 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
     if own.scanner_enabled:
         refuse_replay_on_real_venues(clock, simulated(addresses))
     linear = read_linear_model(own.prediction_linear_file) if own.prediction_model == "linear" else None
-    return Configuration(trading, own, clock, addresses, linear)
+    access = load(AccessSettings, environment)
+    return Configuration(
+        trading, own, clock, addresses, linear, read_access(access, own.http_host), access.access_requests_per_sec
+    )
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
     shown = {**trading.in_effect(), **configuration.own.in_effect(), **in_effect(configuration.addresses)}
     app = create_app("signal-ingest", "Observations become watchlist events on the bus.", checks, journal, shown)
     add_signal_routes(app, ingest, listings, clock)
+    protect(app, configuration.access, configuration.requests_per_second, clock.monotonic)
     return Parts(
         app=app,
         outbox=outbox,

@@ -85,6 +85,19 @@ class TradingStateRequested(Message):
     why: str
 
 
+class FlattenRequested(Message):
+    """Bring what a venue holds of a symbol to zero. What no trade holds is touched only with `include_unowned`: it may
+    be the operator's own.
+    """
+
+    request_id: str
+    venue: str
+    symbol: str
+    include_unowned: bool
+    requested_by: str
+    why: str
+
+
 class TradeChanged(Message):
     """A signal or trade reached a new state; `detail` holds what a reader wants to see."""
 

@@ -17,6 +17,7 @@ RETRY_DUE = "signal.retry.due"
 RETRY_ENDED = "signal.retry.ended"
 CLOSE_REQUESTED = "trade.close.requested"
 SCALE_IN_REQUESTED = "trade.scale_in.requested"
+FLATTEN_REQUESTED = "position.flatten.requested"
 TRADING_STATE_REQUESTED = "trading.state.requested"
 TRADE_CHANGED = "trade.changed"
 
@@ -27,10 +28,13 @@ EVENT_STREAM = "WATCHLIST"
 COMMAND_STREAM = "COMMANDS"
 OPERATOR_STREAM = "OPERATOR"
 NEWS_STREAM = "NEWS"
+FEED_STREAM = "FEED"
+"""The streams that a reader wants to follow, in one order: the server copies them into it."""
+FEED_SOURCES = (NEWS_STREAM, EVENT_STREAM, OPERATOR_STREAM)
 
 STREAM_SUBJECTS = {
     EVENT_STREAM: [ALL_EVENTS],
-    COMMAND_STREAM: [ALL_RETRIES, CLOSE_REQUESTED, SCALE_IN_REQUESTED],
+    COMMAND_STREAM: [ALL_RETRIES, CLOSE_REQUESTED, SCALE_IN_REQUESTED, FLATTEN_REQUESTED],
     OPERATOR_STREAM: [TRADING_STATE_REQUESTED],
     NEWS_STREAM: [TRADE_CHANGED],
 }
@@ -52,4 +56,5 @@ STREAM_LIMITS = {
     COMMAND_STREAM: StreamLimits(600, 128 * _MEBIBYTE),
     OPERATOR_STREAM: StreamLimits(_WEEK_SECONDS, 16 * _MEBIBYTE),
     NEWS_STREAM: StreamLimits(_WEEK_SECONDS, 128 * _MEBIBYTE),
+    FEED_STREAM: StreamLimits(24 * 3600, 64 * _MEBIBYTE),
 }

@@ -17,6 +17,7 @@ from nats.js.errors import BadRequestError, NoStreamResponseError, NotFoundError
 from common.messages.subjects import STREAM_LIMITS, STREAM_SUBJECTS
 from common.messaging.consumer import TRACEPARENT, Consumer, Handler, Quarantine
 from common.messaging.failures import BUS_ERRORS
+from common.messaging.feed import Feed
 
 log = structlog.get_logger(__name__)
 
@@ -144,6 +145,10 @@ class Bus:
             await consumer.run(self.ensure_streams)
         finally:
             self._consumers.remove(consumer)
+
+    def feed(self) -> Feed:
+        """What a reader wants to follow, in one order."""
+        return Feed(self._jetstream)
 
     async def close(self) -> None:
         """Closes the connection."""

@@ -108,6 +108,11 @@ class WatchSignalEvent(SQLModel, table=True):
         ),
         Index("watch_signal_event_quiet", "last_observed_at", postgresql_where=text("status <> 'closed'")),
         Index("watch_signal_event_pair", "symbol", "long_venue", "short_venue", "last_observed_at"),
+        Index("watch_signal_event_status", "status", "id"),
+        Index("watch_signal_event_symbol", "symbol", "id"),
+        Index("watch_signal_event_long_venue", "long_venue", "id"),
+        Index("watch_signal_event_short_venue", "short_venue", "id"),
+        Index("watch_signal_event_age", "first_observed_at", "id"),
         {"schema": SCHEMA},
     )
 
@@ -148,6 +153,10 @@ class LiveTradeSignal(SQLModel, table=True):
         Index("live_trade_signal_status", "status", "id"),
         Index("live_trade_signal_symbol", "symbol", "id"),
         Index("live_trade_signal_finalised", "finalised_at", postgresql_where=text("finalised_at IS NOT NULL")),
+        Index("live_trade_signal_long_venue", "long_venue", "id"),
+        Index("live_trade_signal_short_venue", "short_venue", "id"),
+        Index("live_trade_signal_reason", "reason", "id"),
+        Index("live_trade_signal_age", "created_at", "id"),
         Index(
             "live_trade_signal_unfinalised",
             "id",
@@ -233,6 +242,10 @@ class LiveTradeOrder(SQLModel, table=True):
         ),
         Index("live_trade_order_signal", "signal_id"),
         Index("live_trade_order_venue_id", "venue", "venue_order_id"),
+        Index("live_trade_order_venue", "venue", "id"),
+        Index("live_trade_order_symbol", "symbol", "id"),
+        Index("live_trade_order_status", "status", "id"),
+        Index("live_trade_order_age", "intended_at", "id"),
         Index(
             "live_trade_order_unresolved",
             "signal_id",
@@ -356,7 +369,12 @@ class LiveTradeError(SQLModel, table=True):
     """What went wrong. Append-only for every service."""
 
     __tablename__ = "live_trade_error"
-    __table_args__ = (Index("live_trade_error_signal", "signal_id"), {"schema": SCHEMA})
+    __table_args__ = (
+        Index("live_trade_error_signal", "signal_id"),
+        Index("live_trade_error_kind", "kind", "id"),
+        Index("live_trade_error_age", "occurred_at", "id"),
+        {"schema": SCHEMA},
+    )
 
     id: int | None = _identity()
     service: str = _text()
@@ -375,6 +393,8 @@ class Audit(SQLModel, table=True):
         Index("audit_service", "service", "id"),
         Index("audit_signal", "signal_id", "id", postgresql_where=text("signal_id IS NOT NULL")),
         Index("audit_event", "event_id", "id", postgresql_where=text("event_id IS NOT NULL")),
+        Index("audit_decision", "decision", "id"),
+        Index("audit_age", "decided_at", "id"),
         {"schema": SCHEMA, "postgresql_partition_by": "RANGE (decided_at)"},
     )
 
@@ -519,3 +539,84 @@ class PaperFunding(SQLModel, table=True):
     rate: float
     amount_usdt: Decimal = _money()
     settled_at: datetime = _time()
+
+
+class OperatorSession(SQLModel, table=True):
+    """One signed-in page. Of the session's secret only the digest is kept. Written by api-gateway."""
+
+    __tablename__ = "operator_session"
+    __table_args__ = ({"schema": SCHEMA},)
+
+    session_sha256: str = _text(primary_key=True)
+    credential: str = _text()
+    token_sha256: str = _text()
+    expires_at_seconds: float = Field(description="real unix time: a session is about a person at a screen")
+
+
+class CommandAnswer(SQLModel, table=True):
+    """What was answered to a command that came with an Idempotency-Key; null while it is worked on. Written by
+    api-gateway.
+    """
+
+    __tablename__ = "command_answer"
+    __table_args__ = (Index("command_answer_age", "begun_at_seconds"), {"schema": SCHEMA})
+
+    who: str = _text(primary_key=True)
+    key: str = _text(primary_key=True)
+    command: str = _text()
+    body_sha256: str = _text()
+    begun_at_seconds: float = Field(description="real unix time")
+    status: int | None = Field(default=None, sa_column=Column(SmallInteger, nullable=True))
+    answer: dict[str, Any] | None = _json(nullable=True)
+
+
+class OperatorFlatten(SQLModel, table=True):
+    """An operator's wish that a venue holds nothing of a symbol, and how far it has come. Written by executor."""
+
+    __tablename__ = "operator_flatten"
+    __table_args__ = (_one_of("state", "working", "flat", "not_flat", "refused"), {"schema": SCHEMA})
+
+    request_id: str = _text(primary_key=True)
+    order_key: str = _text(unique=True)
+    venue: str = _text()
+    symbol: str = _text()
+    requested_by: str = _text()
+    state: str = _text()
+    evidence: dict[str, Any] = _json()
+    updated_at: datetime = _time()
+
+
+class OperatorFlattenOrder(SQLModel, table=True):
+    """A reduce-only order against a position that no trade holds; committed before it is sent. Written by executor."""
+
+    __tablename__ = "operator_flatten_order"
+    __table_args__ = (
+        _one_of(
+            "status", "intent", "working", "unknown", "filled", "partly_filled", "cancelled", "rejected", "not_sent"
+        ),
+        Index("operator_flatten_order_request", "request_id"),
+        {"schema": SCHEMA},
+    )
+
+    id: int | None = _identity()
+    version: int = _number(1)
+    request_id: str = Field(sa_column=Column(Text, ForeignKey(f"{SCHEMA}.operator_flatten.request_id"), nullable=False))
+    leg: str = _text()
+    attempt: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    client_order_id: str = _text(unique=True)
+    venue: str = _text()
+    symbol: str = _text()
+    side: str = _text()
+    quantity: Decimal = _money()
+    reference_price: Decimal = _money()
+    status: str = _text()
+    venue_order_id: str | None = _text(nullable=True)
+    filled_quantity: Decimal = Field(sa_column=Column(Numeric, nullable=False, server_default=text("0")))
+    average_price: Decimal | None = _money(nullable=True)
+    error: str | None = _text(nullable=True)
+    intended_at: datetime = _time()
+    written_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+        description="real time by the database's own clock",
+    )
+    resolved_at: datetime | None = _time(nullable=True)

@@ -1,7 +1,7 @@
 """Errors over HTTP: `application/problem+json` (RFC 9457), naming the field, the value and what is allowed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -9,23 +9,66 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from common.persistence.database import DATABASE_AWAY
 
 VALUE_CHARACTERS_MAX = 200
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+_PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "value", "allowed"],
+                "properties": {"field": {"type": "string"}, "value": {}, "allowed": {"type": "string"}},
+            },
+        },
+    },
+    "example": {
+        "type": "about:blank",
+        "title": "Unprocessable Content",
+        "status": 422,
+        "detail": "not accepted: query.limit",
+        "errors": [{"field": "query.limit", "value": "0", "allowed": "Input should be greater than or equal to 1"}],
+    },
+}
+_PROBLEM_CONTENT = {"application/problem+json": {"schema": _PROBLEM_SCHEMA}}
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "Not answered as asked: the document says why", "content": _PROBLEM_CONTENT},
+    "5XX": {"description": "Not answered now: the document says what is away", "content": _PROBLEM_CONTENT},
+}
+"""For OpenAPI: how every route says no."""
 
 
 class Problem(Exception):
     """An answer that is not what was asked for. `errors` lists field, value and what is allowed."""
 
-    def __init__(self, status: int, detail: str, errors: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[dict[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = list(errors)
+        self.headers = dict(headers or {})
 
 
-def problem_response(status: int, detail: str, errors: Sequence[dict[str, Any]] = ()) -> JSONResponse:
+def problem_response(
+    status: int, detail: str, errors: Sequence[dict[str, Any]] = (), headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """A problem document with the status's own title."""
     content: dict[str, Any] = {
         "type": "about:blank",
@@ -35,7 +78,7 @@ def problem_response(status: int, detail: str, errors: Sequence[dict[str, Any]] 
     }
     if errors:
         content["errors"] = list(errors)
-    return JSONResponse(content, status, media_type="application/problem+json")
+    return JSONResponse(content, status, headers, media_type="application/problem+json")
 
 
 def field_errors(details: Sequence[Any]) -> list[dict[str, Any]]:
@@ -64,14 +107,26 @@ def _utf8(text: str) -> str:
 
 async def _on_problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
-    return problem_response(error.status, error.detail, error.errors)
+    return problem_response(error.status, error.detail, error.errors, error.headers)
 
 
-async def _on_http(_: Request, error: Exception) -> JSONResponse:
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     response = problem_response(error.status_code, str(error.detail))
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_allowed_methods(request))
     return response
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Every method that the path has, on whichever of its routes."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _on_validation(_: Request, error: Exception) -> JSONResponse:
@@ -86,6 +141,11 @@ async def _on_validation(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_database_away(_: Request, error: Exception) -> JSONResponse:
+    return database_away(error)
+
+
+def database_away(error: Exception) -> JSONResponse:
+    """What is answered while the database cannot be asked."""
     return problem_response(503, f"the database does not answer now ({type(error).__name__}): try again")
 
 

@@ -29,7 +29,7 @@ from common.runtime.clock import Clock, ReplayClock
 from common.runtime.health import Check, check_all
 from common.runtime.http_watch import HttpWatch
 from common.runtime.metrics import DEPENDENCY_UP, LOOP_FAILURES
-from common.runtime.problems import install_problem_handlers
+from common.runtime.problems import PROBLEM_RESPONSES, install_problem_handlers
 from common.runtime.settings import SettingsError
 from common.runtime.tracing import configure_tracing
 from common.venues.errors import VenueError
@@ -40,6 +40,8 @@ START_ERRORS = (SettingsError, ValueError)
 DEPENDENCY_ERRORS = (OSError, TimeoutError, NatsError, asyncpg.PostgresError)
 PASSING_ERRORS = (*DATABASE_AWAY, *BUS_ERRORS, VenueError)
 """What a level-triggered loop survives: the next round finds the same work again."""
+ANSWERS_END_WITHIN_SECONDS = 3
+"""How long a process that was told to stop waits for the answers that it still gives: a stream of events has no end."""
 
 
 def create_app(
@@ -53,7 +55,9 @@ def create_app(
 
     `settings` are the ones in effect, by their variables' names, with secrets hidden already.
     """
-    app: FastAPI = FastAPIOffline(title=f"Tandem {name}", description=description, version="0.1.0")
+    app: FastAPI = FastAPIOffline(
+        title=f"Tandem {name}", description=description, version="0.1.0", responses=PROBLEM_RESPONSES
+    )
     install_problem_handlers(app)
     app.add_middleware(HttpWatch)
 
@@ -157,7 +161,10 @@ async def serve(app: FastAPI, host: str, port: int, background: list[Coroutine[A
         ExceptionGroup: a background task failed.
     """
     listener = _listen(host, port)
-    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=ANSWERS_END_WITHIN_SECONDS
+    )
+    server = _Server(config)
     _spare_modules_from_collection()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(work) for work in background]

@@ -1,6 +1,6 @@
 """Operators' close requests: committed to the outbox together with their audit, then published."""
 
-from api_gateway.application.ports import LedgerAway, TradeStatus
+from api_gateway.application.ports import LedgerAway, Operator, TradeStatus
 from api_gateway.domain.closing import close_request_id
 from common.messages.contracts import CloseRequested
 from common.messages.subjects import CLOSE_REQUESTED
@@ -33,12 +33,12 @@ class PostgresCloseDesk:
             raise LedgerAway(str(error)) from error
         return None if row is None else TradeStatus.model_validate(dict(row))
 
-    async def request(self, trade: TradeStatus, who: str, why: str) -> str:
+    async def request(self, trade: TradeStatus, operator: Operator, why: str) -> str:
         """Commits one more request for this trade and hands it to the bus."""
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                message = await self._add(connection, trade, who, why)
-                evidence = {"who": who, "why": why, "status": trade.status, "message_id": message.message_id}
+                message = await self._add(connection, trade, operator, why)
+                evidence = operator.evidence() | {"why": why, "status": trade.status, "message_id": message.message_id}
                 await self._journal.decided(
                     DECISION, evidence, symbol=trade.symbol, signal_id=trade.signal_id, connection=connection
                 )
@@ -47,13 +47,13 @@ class PostgresCloseDesk:
         self._outbox.submit([message])
         return message.message_id
 
-    async def _add(self, connection: Connection, trade: TradeStatus, who: str, why: str) -> OutboxMessage:
+    async def _add(self, connection: Connection, trade: TradeStatus, operator: Operator, why: str) -> OutboxMessage:
         """Adds the request under the first number that is free: two operators at once make two requests."""
         wish = CloseRequested(
             signal_id=trade.signal_id,
             reason="operator",
-            requested_by=f"operator:{who}",
-            evidence={"who": who, "why": why, "status": trade.status},
+            requested_by=f"operator:{operator.who}",
+            evidence=operator.evidence() | {"why": why, "status": trade.status},
         )
         number = 1 + await connection.fetchval(_ASKED_BEFORE, trade.signal_id, self._service, DECISION)
         while True:

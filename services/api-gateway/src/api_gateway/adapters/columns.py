@@ -24,7 +24,8 @@ WITH active AS MATERIALIZED (
         force_close_at, fees_usdt, funding_usdt, net_pnl_usdt
     FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
 )
-SELECT * FROM active WHERE id < $1 ORDER BY id DESC LIMIT $2
+SELECT * FROM active WHERE id < $1 AND ($3::text IS NULL OR symbol = $3)
+    AND ($4::text IS NULL OR $4 IN (long_venue, short_venue)) ORDER BY id DESC LIMIT $2
 """
 SIGNAL_DETAIL = """
 SELECT id, event_id, symbol, type, status, reason, long_venue, short_venue, mode, pnl_hat, win_prob, attempts,

@@ -1,56 +1,115 @@
 """Keyset pages over one table each: newest first, by primary key, never by offset.
 
-Only the filters that were given reach the SQL, so that each combination is planned for what it is.
+Only the filters that were given reach the SQL, so that each combination is planned for what it is. Two filters are
+written so that an index bounds them whatever the planner believes: a venue on either leg is a union of two pages, and
+a time becomes a bound of the ids, which grow with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from api_gateway.adapters import columns
+from api_gateway.application.ports import Wanted
 from api_gateway.application.views import AuditRecord, ErrorRecord, Event, Observation, Order, Page, Sample
 from common.persistence.database import Pool
 
 RowType = TypeVar("RowType", AuditRecord, ErrorRecord, Event, Observation, Order, Sample)
 
+LEG_VENUES = ("long_venue", "short_venue")
+IDS_OUT_OF_TURN = 1000
+"""How many rows may have got their ids before a row with an earlier time: those of transactions side by side."""
 
-def page_query(select: str, limit: int, before: int, filters: Mapping[str, object | None]) -> tuple[str, list[object]]:
-    """SQL and arguments of one page; a filter of None filters nothing.
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a list comes from: its columns and table without any condition, and what its filters mean there."""
+
+    select: str
+    table: str
+    time: str | None = None
+    venues: Sequence[str] = ()
+
+
+EVENTS = Source(columns.EVENT, "watch_signal_event", "first_observed_at", LEG_VENUES)
+OBSERVATIONS = Source(columns.OBSERVATION, "watch_observation")
+SIGNALS = Source(columns.SIGNAL, "live_trade_signal", "created_at", LEG_VENUES)
+SIGNAL_DETAILS = Source(columns.SIGNAL_DETAIL, "live_trade_signal", "created_at", LEG_VENUES)
+ORDERS = Source(columns.ORDER, "live_trade_order", "intended_at", ("venue",))
+SAMPLES = Source(columns.SAMPLE, "live_trade_spread_sample")
+ERRORS = Source(columns.ERROR, "live_trade_error", "occurred_at")
+AUDIT = Source(columns.AUDIT, "audit", "decided_at")
+
+
+def page_query(source: Source, wanted: Wanted) -> tuple[str, list[object]]:
+    """SQL and arguments of one page of `wanted.limit` rows.
 
     The filters' names are columns: they are written in code and never taken from a request.
     """
-    conditions, arguments = ["id < $1"], [before, limit]
-    values: list[object] = [*arguments]
-    for column, value in filters.items():
+    values: list[object] = [wanted.before, wanted.limit]
+
+    def argument(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
+
+    conditions = ["id < $1"]
+    conditions += [f"{column} = {argument(value)}" for column, value in wanted.equals.items() if value is not None]
+    conditions += _time_bounds(source, wanted, argument) if source.time else []
+    if wanted.venue is None:
+        return _page(source, conditions), values
+    venue = argument(wanted.venue)
+    pages = [_page(source, [*conditions, f"{column} = {venue}"]) for column in source.venues]
+    if len(pages) == 1:
+        return pages[0], values
+    # No row has the same venue on both legs, so none comes twice.
+    either = " UNION ALL ".join(f"({page})" for page in pages)
+    return f"SELECT * FROM ({either}) AS either ORDER BY id DESC LIMIT $2", values  # noqa: S608  names of ours
+
+
+def _page(source: Source, conditions: Sequence[str]) -> str:
+    return " ".join([source.select, "WHERE", " AND ".join(conditions), "ORDER BY id DESC LIMIT $2"])
+
+
+def _time_bounds(source: Source, wanted: Wanted, argument: Callable[[object], str]) -> list[str]:
+    """The exact bounds, and beside each a bound of the ids: an old page is not looked for along all newer rows."""
+    column, bounds = source.time, []
+    for value, comparison, order, slack in (
+        (wanted.since, ">=", "ASC", -IDS_OUT_OF_TURN),
+        (wanted.until, "<=", "DESC", IDS_OUT_OF_TURN),
+    ):
         if value is not None:
-            values.append(value)
-            conditions.append(f"{column} = ${len(values)}")
-    return " ".join([select, "WHERE", " AND ".join(conditions), "ORDER BY id DESC LIMIT $2"]), values
+            place = argument(value)
+            bounds.append(f"{column} {comparison} {place}")
+            bounds.append(
+                f"id {comparison} (SELECT id + ({slack}) FROM watchlist.{source.table} "  # noqa: S608  names of ours
+                f"WHERE {column} {comparison} {place} ORDER BY {column} {order}, id {order} LIMIT 1)"
+            )
+    return bounds
 
 
 @dataclass(frozen=True)
 class Listing(Generic[RowType]):
-    """One table as pages of `row`; `select` is its columns and table, without any condition."""
+    """One table as pages of `row`."""
 
     pool: Pool
-    select: str
+    source: Source
     row: type[RowType]
 
-    async def page(self, limit: int, before: int, filters: Mapping[str, object | None]) -> Page[RowType]:
-        """Rows with ids below `before` whose columns equal the given filters."""
-        sql, arguments = page_query(self.select, limit + 1, before, filters)
+    async def page(self, wanted: Wanted) -> Page[RowType]:
+        """One page; see `Wanted`."""
+        sql, arguments = page_query(self.source, wanted.one_more())
         rows = await self.pool.fetch(sql, *arguments)
-        items = [self.row.model_validate(dict(row)) for row in rows[:limit]]
-        return Page(items=items, next=items[-1].id if len(rows) > limit else None)
+        items = [self.row.model_validate(dict(row)) for row in rows[: wanted.limit]]
+        return Page(items=items, next=items[-1].id if len(rows) > wanted.limit else None)
 
 
 class TableListings:
     """`Listings` over Postgres: each table with the model that shows it."""
 
     def __init__(self, pool: Pool) -> None:
-        self.events = Listing(pool, columns.EVENT, Event)
-        self.observations = Listing(pool, columns.OBSERVATION, Observation)
-        self.orders = Listing(pool, columns.ORDER, Order)
-        self.samples = Listing(pool, columns.SAMPLE, Sample)
-        self.errors = Listing(pool, columns.ERROR, ErrorRecord)
-        self.audit = Listing(pool, columns.AUDIT, AuditRecord)
+        self.events = Listing(pool, EVENTS, Event)
+        self.observations = Listing(pool, OBSERVATIONS, Observation)
+        self.orders = Listing(pool, ORDERS, Order)
+        self.samples = Listing(pool, SAMPLES, Sample)
+        self.errors = Listing(pool, ERRORS, ErrorRecord)
+        self.audit = Listing(pool, AUDIT, AuditRecord)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from api_gateway.adapters import columns
-from api_gateway.adapters.listings import page_query
-from api_gateway.application.ports import OverviewRead, SignalFilter, SignalsRead
+from api_gateway.adapters.listings import SIGNALS, page_query
+from api_gateway.application.ports import OverviewRead, SignalsRead, Wanted
 from api_gateway.application.views import (
     ActiveTotals,
     ErrorLine,
@@ -76,7 +76,7 @@ class PostgresSignals:
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            signals = await self._signals(connection, SignalFilter(limit, 2**62))
+            signals = await self._signals(connection, Wanted(limit, 2**62))
             errors = await connection.fetch(_NEWEST_ERRORS, limit)
             state = await connection.fetchrow(_TRADING_STATE)
             active = await connection.fetch(_ACTIVE)
@@ -91,7 +91,7 @@ class PostgresSignals:
             ),
         )
 
-    async def signals(self, wanted: SignalFilter) -> SignalsRead:
+    async def signals(self, wanted: Wanted) -> SignalsRead:
         """One page of signals from one snapshot, in three queries at most."""
         async with (
             self._pool.acquire() as connection,
@@ -116,10 +116,8 @@ class PostgresSignals:
             finalised_net_pnl_usdt=finalised["net_pnl_usdt"],
         )
 
-    async def _signals(self, connection: Connection, wanted: SignalFilter) -> SignalsRead:
-        sql, arguments = page_query(
-            columns.SIGNAL, wanted.limit, wanted.before, {"status": wanted.status, "symbol": wanted.symbol}
-        )
+    async def _signals(self, connection: Connection, wanted: Wanted) -> SignalsRead:
+        sql, arguments = page_query(SIGNALS, wanted)
         signals = [SignalRow.model_validate(dict(row)) for row in await connection.fetch(sql, *arguments)]
         # A signal that never began to open has neither entries nor samples: most of a history is that.
         traded = [signal.id for signal in signals if signal.opened_at is not None or signal.status in ACTIVE_STATES]

@@ -1,6 +1,6 @@
 """Operators' changes of the trading state: committed to the outbox together with their audit, then published."""
 
-from api_gateway.application.ports import LedgerAway
+from api_gateway.application.ports import LedgerAway, Operator
 from api_gateway.application.views import TradingState
 from common.messages.contracts import TradingStateRequested
 from common.messages.subjects import TRADING_STATE_REQUESTED
@@ -31,14 +31,16 @@ class PostgresStateDesk:
         assert row is not None, "the migration writes the one row"
         return TradingState(**row)
 
-    async def request(self, state: str, who: str, why: str) -> str:
-        wish = TradingStateRequested.model_validate({"state": state, "requested_by": f"operator:{who}", "why": why})
+    async def request(self, state: str, operator: Operator, why: str) -> str:
+        wish = TradingStateRequested.model_validate(
+            {"state": state, "requested_by": f"operator:{operator.who}", "why": why}
+        )
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 number = 1 + await connection.fetchval(_ASKED_BEFORE, self._service, DECISION)
                 while not (added := await self._outbox.add(connection, TRADING_STATE_REQUESTED, _id(number), wish)):
                     number += 1
-                evidence = {"state": state, "who": who, "why": why, "message_id": _id(number)}
+                evidence = operator.evidence() | {"state": state, "why": why, "message_id": _id(number)}
                 await self._journal.decided(DECISION, evidence, connection=connection)
         except DATABASE_AWAY as error:
             raise LedgerAway(str(error)) from error

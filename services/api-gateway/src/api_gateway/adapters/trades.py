@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from api_gateway.adapters import columns
-from api_gateway.adapters.listings import page_query
+from api_gateway.adapters.listings import SIGNAL_DETAILS, page_query
 from api_gateway.adapters.signals import latest_samples
-from api_gateway.application.ports import PositionsRead, ScaleInRead, SignalFilter, TradeRead
+from api_gateway.application.ports import PositionsRead, ScaleInRead, TradeRead, Wanted
 from api_gateway.application.views import (
     AuditRecord,
     Entry,
@@ -92,11 +92,9 @@ class PostgresTrades:
                 errors=await _recent(connection, columns.ERROR, _COUNT_ERRORS, ErrorRecord, signal_id, ERRORS_MAX),
             )
 
-    async def scale_in(self, wanted: SignalFilter) -> ScaleInRead:
+    async def scale_in(self, wanted: Wanted) -> ScaleInRead:
         """Trades of one status with their filled entries and latest samples."""
-        sql, arguments = page_query(
-            columns.SIGNAL_DETAIL, wanted.limit, wanted.before, {"status": wanted.status, "symbol": wanted.symbol}
-        )
+        sql, arguments = page_query(SIGNAL_DETAILS, wanted)
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -108,7 +106,7 @@ class PostgresTrades:
                 entries[row["signal_id"]].append(Entry.model_validate(dict(row)))
             return ScaleInRead(trades, entries, await latest_samples(connection, ids))
 
-    async def positions(self, limit: int, before: int) -> PositionsRead:
+    async def positions(self, wanted: Wanted) -> PositionsRead:
         """Active trades with their orders and the venues' positions in their symbols."""
         async with (
             self._pool.acquire() as connection,
@@ -116,7 +114,13 @@ class PostgresTrades:
         ):
             trades = [
                 SignalRow.model_validate(dict(row))
-                for row in await connection.fetch(columns.ACTIVE_SIGNALS_PAGE, before, limit)
+                for row in await connection.fetch(
+                    columns.ACTIVE_SIGNALS_PAGE,
+                    wanted.before,
+                    wanted.limit,
+                    wanted.equals.get("symbol"),
+                    wanted.venue,
+                )
             ]
             orders: dict[int, list[Order]] = defaultdict(list)
             for row in await connection.fetch(_ORDERS_OF, [trade.id for trade in trades]):

@@ -8,7 +8,7 @@ import asyncio
 
 from pydantic import BaseModel, ConfigDict
 
-from api_gateway.application.ports import CloseDesk, LedgerAway, TradeStatus
+from api_gateway.application.ports import CloseDesk, LedgerAway, Operator, TradeStatus
 from api_gateway.domain.closing import CLOSED, may_be_closed
 from common.runtime.clock import Clock
 
@@ -28,13 +28,18 @@ class NotClosable(Exception):
 
 
 class ForceClose(BaseModel):
-    """What became of the request within the time that the operator waited, in real seconds."""
+    """What became of the request within the time that the operator waited, in real seconds.
+
+    `told` says in a sentence what is known, `see` where to look later.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     request_id: str
     trade: TradeStatus
     waited_seconds: float
+    told: str
+    see: str
 
     @property
     def is_done(self) -> bool:
@@ -43,7 +48,7 @@ class ForceClose(BaseModel):
 
 
 async def force_close(
-    desk: CloseDesk, clock: Clock, signal_id: int, who: str, why: str, wait_seconds: float
+    desk: CloseDesk, clock: Clock, signal_id: int, operator: Operator, why: str, wait_seconds: float
 ) -> ForceClose:
     """Asks for the close and waits up to `wait_seconds` (real) for the trade to be closed.
 
@@ -57,14 +62,28 @@ async def force_close(
         raise UnknownTrade(signal_id)
     if not may_be_closed(trade.status):
         raise NotClosable(trade)
-    request_id = await desk.request(trade, who, why)
+    request_id = await desk.request(trade, operator, why)
     started = clock.monotonic()
     while True:
         trade = await _status_now(desk, trade)
         waited = clock.monotonic() - started
         if trade.status == CLOSED or waited >= wait_seconds:
-            return ForceClose(request_id=request_id, trade=trade, waited_seconds=round(waited, 3))
+            return ForceClose(
+                request_id=request_id,
+                trade=trade,
+                waited_seconds=round(waited, 3),
+                told=_told(trade),
+                see=f"/api/live_trading/signals/{signal_id}",
+            )
         await asyncio.sleep(min(POLL_SECONDS, wait_seconds - waited))
+
+
+def _told(trade: TradeStatus) -> str:
+    if trade.status == CLOSED:
+        return f"trade {trade.signal_id} is closed: both venues report flat"
+    if trade.status == "closing":
+        return f"the executor is closing trade {trade.signal_id}, and goes on until both venues report flat"
+    return f"trade {trade.signal_id} is still {trade.status}: the executor has not taken the request up yet"
 
 
 async def _status_now(desk: CloseDesk, last_known: TradeStatus) -> TradeStatus:

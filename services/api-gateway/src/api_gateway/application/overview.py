@@ -6,7 +6,7 @@ background, and the longer a count takes, the longer the next one waits.
 
 from typing import Any
 
-from api_gateway.application.ports import HistoryCounter, OverviewReader, SignalFilter
+from api_gateway.application.ports import HistoryCounter, OverviewReader, Wanted
 from api_gateway.application.summaries import summarise
 from api_gateway.application.views import ActiveTotals, HistoryCount, Overview, Page, SignalSummary, Totals
 from common.runtime.clock import Clock
@@ -66,9 +66,9 @@ class OverviewDesk:
             errors=list(read.errors),
         )
 
-    async def signals(self, wanted: SignalFilter) -> Page[SignalSummary]:
+    async def signals(self, wanted: Wanted) -> Page[SignalSummary]:
         """One page of signals, newest first."""
-        read = await self._reader.signals(SignalFilter(wanted.limit + 1, wanted.before, wanted.status, wanted.symbol))
+        read = await self._reader.signals(wanted.one_more())
         items = summarise(read)
         return Page(items=items[: wanted.limit], next=items[wanted.limit - 1].id if len(items) > wanted.limit else None)
 

@@ -1,7 +1,7 @@
 """What the gateway's use cases need from outside: reading the ledger, asking for a close, asking other services."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -29,6 +29,7 @@ from api_gateway.application.views import (
     VenuePosition,
 )
 from api_gateway.domain.scale_in_outlook import FilledEntry
+from common.runtime.access import Credential
 
 RowType = TypeVar("RowType")
 
@@ -38,13 +39,35 @@ class LedgerAway(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class SignalFilter:
-    """Which signals: ids below `before`, newest first; None filters nothing."""
+class Wanted:
+    """Which rows: ids below `before`, newest first, at most `limit`. None filters nothing.
+
+    `equals` by column; `venue` on either leg; `since` and `until`, both included, of the time at which a row began.
+    """
 
     limit: int
     before: int
-    status: str | None = None
-    symbol: str | None = None
+    equals: Mapping[str, object | None] = field(default_factory=dict)
+    venue: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def one_more(self) -> "Wanted":
+        """The same with one row more, which says whether there is a following page."""
+        return replace(self, limit=self.limit + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who gives a command: the credential's name, the address it came from, and who it says to be, where it says so."""
+
+    who: str
+    address: str
+    said: str | None
+
+    def evidence(self) -> dict[str, str]:
+        """As the audit keeps it."""
+        return {"who": self.who, "from": self.address, **({"said": self.said} if self.said else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +133,7 @@ class OverviewReader(Protocol):
 
     async def overview(self, limit: int) -> OverviewRead: ...
 
-    async def signals(self, wanted: SignalFilter) -> SignalsRead: ...
+    async def signals(self, wanted: Wanted) -> SignalsRead: ...
 
 
 class HistoryCounter(Protocol):
@@ -124,16 +147,18 @@ class TradeReader(Protocol):
 
     async def trade(self, signal_id: int) -> TradeRead | None: ...
 
-    async def scale_in(self, wanted: SignalFilter) -> ScaleInRead: ...
+    async def scale_in(self, wanted: Wanted) -> ScaleInRead: ...
 
-    async def positions(self, limit: int, before: int) -> PositionsRead: ...
+    async def positions(self, wanted: Wanted) -> PositionsRead:
+        """Active trades; of the filters, `symbol` and `venue` count."""
+        ...
 
 
 class Listing(Protocol[RowType]):
     """One table, newest rows first."""
 
-    async def page(self, limit: int, before: int, filters: Mapping[str, object | None]) -> Page[RowType]:
-        """Rows with ids below `before` whose columns equal the filters; a filter of None filters nothing."""
+    async def page(self, wanted: Wanted) -> Page[RowType]:
+        """One page; see `Wanted`."""
         ...
 
 
@@ -182,13 +207,37 @@ class CloseDesk(Protocol):
         """
         ...
 
-    async def request(self, trade: TradeStatus, who: str, why: str) -> str:
+    async def request(self, trade: TradeStatus, operator: Operator, why: str) -> str:
         """Commits the request and its audit together, and returns the request's id.
 
         Raises:
             LedgerAway: nothing was committed, or nobody knows whether it was.
         """
         ...
+
+
+class ExecutorAway(Exception):
+    """The executor gives no answer."""
+
+
+class CandidateLook(Protocol):
+    """Asks the executor what would open now."""
+
+    async def look(self, limit: int) -> dict[str, Any]:
+        """The executor's own answer; raises ExecutorAway."""
+        ...
+
+
+class SessionDesk(Protocol):
+    """Sessions of the page; every method raises as the database does."""
+
+    lasts_seconds: float
+
+    async def begin(self, credential: Credential) -> str:
+        """A new session's secret."""
+        ...
+
+    async def end(self, session: str) -> None: ...
 
 
 class ServiceAnswer(BaseModel):

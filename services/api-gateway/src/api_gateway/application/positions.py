@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from api_gateway.application.ledger import ledger_orders
-from api_gateway.application.ports import PositionsRead, TradeReader
+from api_gateway.application.ports import PositionsRead, TradeReader, Wanted
 from api_gateway.application.views import Amount, LegName, Order, Page, SignalRow, VenuePosition
 from api_gateway.domain.figures import leg_fills
 from common.domain.identifiers import Leg
@@ -41,11 +41,11 @@ class TradePosition(BaseModel):
     legs: list[LegHolding]
 
 
-async def positions(reader: TradeReader, limit: int, before: int) -> Page[TradePosition]:
+async def positions(reader: TradeReader, wanted: Wanted) -> Page[TradePosition]:
     """One page of active trades, newest first."""
-    read = await reader.positions(limit + 1, before)
-    items = [_position(trade, read) for trade in read.trades[:limit]]
-    return Page(items=items, next=items[-1].signal_id if len(read.trades) > limit else None)
+    read = await reader.positions(wanted.one_more())
+    items = [_position(trade, read) for trade in read.trades[: wanted.limit]]
+    return Page(items=items, next=items[-1].signal_id if len(read.trades) > wanted.limit else None)
 
 
 def _position(trade: SignalRow, read: PositionsRead) -> TradePosition:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from api_gateway.application.ports import ScaleInRead, SignalFilter, TradeReader
+from api_gateway.application.ports import ScaleInRead, TradeReader, Wanted
 from api_gateway.application.summaries import filled_entries
 from api_gateway.application.views import Entry, Page, SampleFigures, SignalDetail, SignalStatus
 from api_gateway.domain.scale_in_outlook import (
@@ -49,13 +49,11 @@ class ScaleInState(BaseModel):
     recorded: dict[str, Any]
 
 
-async def scale_in_page(
-    reader: TradeReader, in_effect: ScaleInLimits, status: str, limit: int, before: int
-) -> Page[ScaleInState]:
-    """One page of trades in `status`, newest first."""
-    read = await reader.scale_in(SignalFilter(limit + 1, before, status))
-    items = [_state(trade, read, in_effect) for trade in read.trades[:limit]]
-    return Page(items=items, next=items[-1].signal_id if len(read.trades) > limit else None)
+async def scale_in_page(reader: TradeReader, in_effect: ScaleInLimits, wanted: Wanted) -> Page[ScaleInState]:
+    """One page of trades, newest first."""
+    read = await reader.scale_in(wanted.one_more())
+    items = [_state(trade, read, in_effect) for trade in read.trades[: wanted.limit]]
+    return Page(items=items, next=items[-1].signal_id if len(read.trades) > wanted.limit else None)
 
 
 def _state(trade: SignalDetail, read: ScaleInRead, limits: ScaleInLimits) -> ScaleInState:

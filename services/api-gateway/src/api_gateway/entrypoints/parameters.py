@@ -1,20 +1,25 @@
 """What callers may ask for. Unknown parameters are refused: a misspelt filter must not look like an empty answer."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Header, Path
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api_gateway.application.views import EventStatus, OrderStatus, SignalStatus
 from common.domain.identifiers import SYMBOL_PATTERN, VENUE_PATTERN
 
 ID_MAX = 2**62
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 Id = Annotated[int, Field(ge=1, le=ID_MAX)]
 SignalId = Annotated[int, Path(ge=1, le=ID_MAX)]
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 Venue = Annotated[str, Field(pattern=VENUE_PATTERN)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,79}$")]
+Reason = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
+Time = Annotated[AwareDatetime, AfterValidator(lambda time: max(EARLIEST, min(time, LATEST)))]
+"""Nothing happened before or after these, and the database does not know every year."""
 Decision = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:-]{0,119}$")]
 """A decision of the audit; a colon stands before its reason."""
 Line = Annotated[
@@ -36,15 +41,34 @@ class PageParameters(_Parameters):
     before: int = Field(ID_MAX, ge=1, le=ID_MAX, description="the `next` of the page before")
 
 
-class SignalParameters(PageParameters):
+class TimedParameters(PageParameters):
+    """`from` and `to` are both included; RFC 3339 with an offset (`Z`)."""
+
+    since: Time | None = Field(None, alias="from")
+    until: Time | None = Field(None, alias="to")
+
+
+class SignalParameters(TimedParameters):
+    """`reason` is why a signal is no trade; the times are of `created_at`."""
+
     status: SignalStatus | None = None
     symbol: Symbol | None = None
+    venue: Venue | None = None
+    reason: Reason | None = None
 
 
-class EventParameters(PageParameters):
+class EventParameters(TimedParameters):
+    """The times are of `first_observed_at`."""
+
     status: EventStatus | None = None
     symbol: Symbol | None = None
+    venue: Venue | None = None
     type: Literal["A", "B", "C"] | None = None
+
+
+class PositionParameters(PageParameters):
+    symbol: Symbol | None = None
+    venue: Venue | None = None
 
 
 class ObservationParameters(PageParameters):
@@ -53,9 +77,12 @@ class ObservationParameters(PageParameters):
     event_id: Id | None = None
 
 
-class OrderParameters(PageParameters):
+class OrderParameters(TimedParameters):
+    """The times are of `intended_at`."""
+
     signal_id: Id | None = None
     status: OrderStatus | None = None
+    symbol: Symbol | None = None
     venue: Venue | None = None
 
 
@@ -64,13 +91,17 @@ class SampleParameters(PageParameters):
     verdict: Name | None = None
 
 
-class ErrorParameters(PageParameters):
+class ErrorParameters(TimedParameters):
+    """The times are of `occurred_at`."""
+
     signal_id: Id | None = None
     service: Name | None = None
     kind: Name | None = None
 
 
-class AuditParameters(PageParameters):
+class AuditParameters(TimedParameters):
+    """The times are of `decided_at`."""
+
     signal_id: Id | None = None
     service: Name | None = None
     decision: Decision | None = None
@@ -78,21 +109,67 @@ class AuditParameters(PageParameters):
 
 class ScaleInParameters(PageParameters):
     status: Literal["opening", "open", "closing", "closed"] = "open"
+    symbol: Symbol | None = None
 
 
-class ForceCloseRequest(_Parameters):
-    """Close one trade now. `wait_seconds` is how long to wait for the outcome, in real seconds."""
+class CandidateParameters(_Parameters):
+    limit: int = Field(10, ge=1, le=20)
+
+
+class _Command(_Parameters):
+    """`who` is for a gateway whose access is off: a credential has a name, which is the one that counts, and `who` is
+    kept beside it. `wait_seconds` is how long to wait for the outcome, in real seconds.
+    """
+
+    who: Line | None = None
+    why: Line
+    wait_seconds: float = Field(10, ge=0, le=30, strict=True)
+
+
+class ForceCloseRequest(_Command):
+    """Close one trade now."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"signal_id": 7, "why": "venue maintenance at noon"}})
 
     signal_id: Annotated[int, Field(ge=1, le=ID_MAX, strict=True)]
-    who: Line
-    why: Line
-    wait_seconds: float = Field(10, ge=0, le=30)
 
 
-class TradingStateWish(_Parameters):
-    """Move trading to `state`. `wait_seconds` is how long to wait for the outcome, in real seconds."""
+class FlattenRequest(_Command):
+    """Bring what a venue holds of a symbol to zero: a trade's leg by closing the trade, and the rest, which may be your
+    own position, only with `include_unowned`.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"venue": "binance", "symbol": "SOL", "why": "the account is being moved"}}
+    )
+
+    venue: Venue
+    symbol: Symbol
+    include_unowned: Annotated[bool, Field(strict=True)] = False
+
+
+class TradingStateWish(_Command):
+    """Move trading to `state`."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"state": "halted", "why": "venue maintenance at noon"}})
 
     state: Literal["active", "reducing", "halted"]
-    who: Line
-    why: Line
-    wait_seconds: float = Field(10, ge=0, le=30)
+
+
+class SignIn(_Parameters):
+    """A token that this gateway knows."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"token": "as `python -m common.runtime.new_token` said it"}}
+    )
+
+    token: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[!-~]{1,200}$",
+        description="The same key again is answered with what was answered first; kept for a day.",
+    ),
+]

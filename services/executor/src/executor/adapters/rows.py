@@ -1,5 +1,6 @@
 """Rows of the ledger as records, and the columns that they are read from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -52,7 +53,7 @@ def read_order(row: asyncpg.Record) -> Order:
     return Order(**{**row, **kinds})
 
 
-def read_event(row: asyncpg.Record) -> WatchlistEvent:
+def read_event(row: Mapping[str, Any]) -> WatchlistEvent:
     """A row of `watch_signal_event` as the message that tells of it."""
     values = dict(row)
     pnl_hat, win_prob = values.pop("pnl_hat"), values.pop("win_prob")

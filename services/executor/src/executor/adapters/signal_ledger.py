@@ -1,7 +1,7 @@
 """Signals in Postgres. Every write is guarded by the state and the version that the caller read."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from common.persistence.journal import Journal
 from common.runtime.clock import Clock
 from common.runtime.tracing import traceparent
 from executor.adapters.rows import EVENT_COLUMNS, TRADE_COLUMNS, fetch_trade, read_event, read_trade
-from executor.application.ports import StaleTradeError
+from executor.application.ports import StaleTradeError, Waiting
 from executor.domain.gate import Standing
 from executor.domain.records import Trade
 from executor.domain.refusal import Refusal
@@ -52,6 +52,18 @@ _FRESH_EVENT = f"""
 SELECT {EVENT_COLUMNS} FROM watchlist.watch_signal_event
 WHERE type = 'B' AND symbol = $1 AND long_venue = $2 AND short_venue = $3 AND status <> 'forming'
 ORDER BY last_observed_at DESC LIMIT 1
+"""  # noqa: S608
+# The few live events, each with its signal; what is a trade, or was ended, is not looked at again.
+_WAITING = f"""
+WITH waiting AS (
+    SELECT event.id AS waits, signal.id AS signal_id, signal.next_attempt_at
+    FROM watchlist.watch_signal_event AS event
+    LEFT JOIN watchlist.live_trade_signal AS signal ON signal.event_id = event.id
+    WHERE event.status = 'open' AND coalesce(signal.status, 'new') IN ('new', 'skipped')
+    ORDER BY event.last_observed_at DESC LIMIT $1
+)
+SELECT {EVENT_COLUMNS}, signal_id, next_attempt_at FROM waiting
+JOIN watchlist.watch_signal_event ON id = waits ORDER BY last_observed_at DESC
 """  # noqa: S608
 
 
@@ -104,6 +116,15 @@ class PostgresSignalLedger:
 
     async def trade(self, signal_id: int) -> Trade | None:
         return await fetch_trade(self._pool, signal_id)
+
+    async def waiting(self, limit: int) -> Sequence[Waiting]:
+        found = []
+        for row in await self._pool.fetch(_WAITING, limit):
+            values = dict(row)
+            signal_id, next_attempt_at = values.pop("signal_id"), values.pop("next_attempt_at")
+            trade = None if signal_id is None else await fetch_trade(self._pool, signal_id)
+            found.append(Waiting(read_event(values), trade, next_attempt_at))
+        return found
 
     async def standing(self, symbol: str) -> Standing:
         row = await self._pool.fetchrow(_STANDING, symbol)

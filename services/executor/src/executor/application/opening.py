@@ -11,7 +11,7 @@ from common.runtime.settings import TradingSettings
 from common.venues.errors import VenueError
 from executor.application.entries import EntryOpener
 from executor.application.planning import EntryPlanner, Proposal
-from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
+from executor.application.ports import EntryPlan, EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
 from executor.application.traced import traced
 from executor.domain.gate import Candidate, GateRules, refuse, refuse_by_funding
 from executor.domain.records import Trade, TradeBook
@@ -94,6 +94,20 @@ class SignalOpener:
         await self._ledger.skip(trade, refusal, next_attempt_at, event)
 
     async def _try_to_open(self, trade: Trade, event: WatchlistEvent) -> Refusal | None:
+        plan = await self.decide(trade, event)
+        if isinstance(plan, Refusal):
+            return plan
+        try:
+            await self._opener.open(TradeBook(trade), plan)
+        except EntryRefused as refused:
+            return refused.refusal
+        return None
+
+    async def decide(self, trade: Trade, event: WatchlistEvent, *, is_dry: bool = False) -> EntryPlan | Refusal:
+        """Everything up to and including the preflight: what would be committed, or why nothing would.
+
+        A dry decision also leaves the accounts' settings (leverage, mode) as they are.
+        """
         refusal = self._refuse_late(event) or await self._gate(event)
         if refusal is not None:
             return refusal
@@ -108,15 +122,9 @@ class SignalOpener:
             fixed_direction=False,
             expected={},
             evidence=event.model_dump(mode="json", include={"event_id", "version", "observations", "last_observed_at"}),
+            is_dry=is_dry,
         )
-        plan = await self._planner.plan(proposal)
-        if isinstance(plan, Refusal):
-            return plan
-        try:
-            await self._opener.open(TradeBook(trade), plan)
-        except EntryRefused as refused:
-            return refused.refusal
-        return None
+        return await self._planner.plan(proposal)
 
     def _refuse_late(self, event: WatchlistEvent) -> Refusal | None:
         """An event that was closed long before it was first looked at is history, not a chance."""

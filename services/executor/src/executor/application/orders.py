@@ -14,7 +14,7 @@ import structlog
 from common.runtime.clock import Clock
 from common.venues.errors import OrderNotSent, OrderOutcomeUnknown, OrderRejected, VenueError
 from common.venues.ports import OrderIntent, OrderReport, OrderState
-from executor.application.ports import Outcome, TradeLedger, Venues
+from executor.application.ports import OrderOutcomes, Outcome, TradeLedger, Venues
 from executor.application.standings import AccountStandings
 from executor.domain.order_machine import OrderStatus
 from executor.domain.records import Order, TradeBook
@@ -56,12 +56,12 @@ def outcome_of(report: OrderReport, quantity: Decimal) -> Outcome:
     return Outcome(status, report.filled_quantity, report.average_price, report.venue_order_id)
 
 
-class OrderRunner:
-    """Sends intents and resolves orders."""
+class OrderSender:
+    """Sends intents and asks what became of them; `outcomes` stores what is found."""
 
-    def __init__(self, venues: Venues, ledger: TradeLedger, standings: AccountStandings, clock: Clock) -> None:
+    def __init__(self, venues: Venues, outcomes: OrderOutcomes, standings: AccountStandings, clock: Clock) -> None:
         self._venues = venues
-        self._ledger = ledger
+        self._outcomes = outcomes
         self._standings = standings
         self._clock = clock
 
@@ -81,7 +81,7 @@ class OrderRunner:
         self._standings.forget(order.venue)
         if outcome.error is not None:
             log.warning("order.failed", order=order.client_order_id, status=outcome.status, error=outcome.error)
-        await self._ledger.record_outcome(order, outcome)
+        await self._outcomes.record_outcome(order, outcome)
 
     async def _attempt(self, order: Order, not_after_seconds: float, authority: Authority) -> Outcome:
         intent = OrderIntent(
@@ -103,17 +103,9 @@ class OrderRunner:
             return Outcome(OrderStatus.UNKNOWN, error=str(error))
         return outcome_of(report, order.quantity)
 
-    async def resolve(self, book: TradeBook) -> TradeBook:
-        """Asks until every order of the trade is final or the time is over, and returns the trade as it then stands."""
-        deadline = self._clock.monotonic() + RESOLVE_WITHIN_SECONDS
-        wait = ASK_SECONDS_FIRST
-        while book.unresolved_orders and self._clock.monotonic() < deadline:
-            await asyncio.gather(*(self._ask(order) for order in book.unresolved_orders))
-            book = await self._ledger.book(book.trade.id)
-            if book.unresolved_orders:
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, ASK_SECONDS_MAX)
-        return book
+    async def ask(self, orders: Sequence[Order]) -> None:
+        """Asks once for each of the orders and stores what is known of it by now."""
+        await asyncio.gather(*(self._ask(order) for order in orders))
 
     async def _ask(self, order: Order) -> None:
         """Asks once. An order that the venue does not know is given up only when it can no longer arrive."""
@@ -137,5 +129,25 @@ class OrderRunner:
     async def _settle(self, order: Order, outcome: Outcome) -> None:
         if (outcome.status, outcome.filled_quantity) == (order.status, order.filled_quantity):
             return
-        if not await self._ledger.record_outcome(order, outcome):
+        if not await self._outcomes.record_outcome(order, outcome):
             log.error("order.impossible_move", order=order.client_order_id, found=outcome.status, was=order.status)
+
+
+class OrderRunner(OrderSender):
+    """Sends and resolves the orders of trades."""
+
+    def __init__(self, venues: Venues, ledger: TradeLedger, standings: AccountStandings, clock: Clock) -> None:
+        super().__init__(venues, ledger, standings, clock)
+        self._ledger = ledger
+
+    async def resolve(self, book: TradeBook) -> TradeBook:
+        """Asks until every order of the trade is final or the time is over, and returns the trade as it then stands."""
+        deadline = self._clock.monotonic() + RESOLVE_WITHIN_SECONDS
+        wait = ASK_SECONDS_FIRST
+        while book.unresolved_orders and self._clock.monotonic() < deadline:
+            await self.ask(book.unresolved_orders)
+            book = await self._ledger.book(book.trade.id)
+            if book.unresolved_orders:
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, ASK_SECONDS_MAX)
+        return book

@@ -31,6 +31,8 @@ class Proposal:
     fixed_direction: bool
     expected: dict[str, Decimal]
     evidence: dict[str, Any]
+    is_dry: bool = False
+    """Nothing may change at the venues, not even an account's leverage."""
 
 
 class EntryPlanner:
@@ -52,7 +54,8 @@ class EntryPlanner:
         """Steps 5 to 8: everything that must hold before an intent is committed."""
         trade = proposal.trade
         names = (trade.long_venue, trade.short_venue)
-        standings = [asyncio.ensure_future(self._standings.of(name, trade.symbol)) for name in names]
+        touch = not proposal.is_dry
+        standings = [asyncio.ensure_future(self._standings.of(name, trade.symbol, touch=touch)) for name in names]
         try:
             confirmed = await self._confirm(proposal)
             if isinstance(confirmed, Refusal):
@@ -126,7 +129,7 @@ class EntryPlanner:
         self, proposal: Proposal, leg: Leg, venue: str, price: Decimal, quantity: Decimal
     ) -> Refusal | None:
         instrument = await self._venues[venue].instrument(proposal.trade.symbol)
-        standing = await self._standings.of(venue, proposal.trade.symbol)
+        standing = await self._standings.of(venue, proposal.trade.symbol, touch=not proposal.is_dry)
         expected = proposal.expected.get(venue, Decimal(0))
         readiness = LegReadiness(leg, instrument, standing.free_usdt, standing.is_one_way, standing.held, expected)
         return refuse_leg(readiness, quantity, price, self._settings.live_trading_leverage)

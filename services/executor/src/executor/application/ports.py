@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from common.domain.identifiers import Leg, Purpose
 from common.domain.instruments import Instrument
-from common.messages.contracts import CloseRequested, WatchlistEvent
+from common.messages.contracts import CloseRequested, FlattenRequested, WatchlistEvent
 from common.venues.errors import VenueRefused
 from common.venues.ports import Account, Fill, FundingPayment, MarketData, OrderIntent, OrderReport
 from executor.domain.gate import Standing
@@ -17,6 +17,7 @@ from executor.domain.pair import EntryFill
 from executor.domain.reconciliation import SeenFill
 from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook
 from executor.domain.refusal import Refusal
+from executor.domain.trade_machine import TradeStatus
 from executor.domain.trading_state import Authority, TradingState
 
 
@@ -56,6 +57,7 @@ class TradingVenue:
 
 
 Venues = Mapping[str, TradingVenue]
+FlattenState = Literal["working", "flat", "not_flat", "refused"]
 
 
 class StaleTradeError(Exception):
@@ -102,8 +104,21 @@ class Outcome:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An open event whose signal, if it has one yet, could become a trade."""
+
+    event: WatchlistEvent
+    trade: Trade | None
+    next_attempt_at: datetime | None
+
+
 class SignalLedger(Protocol):
     """Signals on their way to becoming trades."""
+
+    async def waiting(self, limit: int) -> Sequence[Waiting]:
+        """Open events that are no trade and were not ended, last observed first."""
+        ...
 
     async def record_signal(self, event: WatchlistEvent) -> tuple[Trade, bool]:
         """The signal of an event, and whether this call made it. One event has one signal, for ever."""
@@ -132,19 +147,23 @@ class SignalLedger(Protocol):
         ...
 
 
-class TradeLedger(Protocol):
+class OrderOutcomes(Protocol):
+    """Where orders are kept, whatever they belong to."""
+
+    async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
+        """Stores what became of an order; False for a move that the order machine does not know, which changes
+        nothing.
+        """
+        ...
+
+
+class TradeLedger(OrderOutcomes, Protocol):
     """Trades at work. Every write checks that the trade is as it was read, and raises StaleTradeError if not."""
 
     async def book(self, signal_id: int) -> TradeBook: ...
 
     async def begin_entry(self, book: TradeBook, plan: EntryPlan, concurrent_max: int) -> TradeBook:
         """Commits the entry with both intents and takes the lease. Raises EntryRefused, StaleTradeError."""
-        ...
-
-    async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
-        """Stores what became of an order; False for a move that the order machine does not know, which changes
-        nothing.
-        """
         ...
 
     async def add_orders(self, book: TradeBook, orders: Sequence[NewOrder]) -> TradeBook:
@@ -189,6 +208,37 @@ class TradeLedger(Protocol):
 
     async def unfinished(self) -> Sequence[int]:
         """Trades that are opening, closing, or hold an order or entry without an outcome."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    """An operator's wish to hold nothing of a symbol at a venue, as it is stored."""
+
+    request: FlattenRequested
+    order_key: str
+    is_over: bool
+
+
+class FlattenLedger(OrderOutcomes, Protocol):
+    """Flattened positions, and the orders against what no trade holds."""
+
+    async def begin(self, request: FlattenRequested) -> Flatten:
+        """The wish as it stands; stored when it is new."""
+        ...
+
+    async def active_trade(self, venue: str, symbol: str) -> tuple[int, TradeStatus] | None:
+        """The trade that has, or may have, a leg on this venue and symbol."""
+        ...
+
+    async def orders(self, request_id: str) -> Sequence[Order]: ...
+
+    async def add_order(self, request_id: str, order: NewOrder) -> Order:
+        """Commits an intent."""
+        ...
+
+    async def tell(self, flatten: Flatten, state: FlattenState, evidence: dict[str, Any]) -> None:
+        """Stores how far it has come; every state but `working` ends it and is audited."""
         ...
 
 

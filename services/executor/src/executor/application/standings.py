@@ -47,8 +47,8 @@ class AccountStandings:
         self._modes: dict[tuple[str, str], PositionMode] = {}
         self._readings: dict[str, asyncio.Future[_Reading]] = {}
 
-    async def of(self, venue: str, symbol: str) -> Standing:
-        """How the account stands, not more than a second old.
+    async def of(self, venue: str, symbol: str, *, touch: bool = True) -> Standing:
+        """How the account stands, not more than a second old; without `touch` none of its settings are made.
 
         Raises:
             VenueError: the venue does not answer, or refuses the leverage or the mode.
@@ -56,7 +56,7 @@ class AccountStandings:
         reading = await self._reading(venue)
         position = reading.positions.get(symbol)
         held = position.quantity if position else Decimal(0)
-        mode = await self._mode(venue, symbol, touch=held == 0)
+        mode = await self._mode(venue, symbol, touch=touch and held == 0)
         return Standing(reading.free_usdt, mode is PositionMode.ONE_WAY, held)
 
     async def renew(self, venue: str) -> None:

@@ -8,13 +8,15 @@ from common.runtime.settings import TradingSettings
 from executor.application.bookkeeping import Bookkeeper
 from executor.application.closing import Closing
 from executor.application.entries import EntryLimits, EntryOpener
+from executor.application.flattening import Flattening
 from executor.application.guardian import Guardian
 from executor.application.opening import SignalOpener
-from executor.application.orders import OrderRunner
+from executor.application.orders import OrderRunner, OrderSender
 from executor.application.planning import EntryPlanner
 from executor.application.ports import (
     Alarms,
     Bookkeeping,
+    FlattenLedger,
     RailFigures,
     SignalLedger,
     TradeLedger,
@@ -39,6 +41,7 @@ class Ports:
     states: TradingStates
     figures: RailFigures
     alarms: Alarms
+    flattens: FlattenLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class UseCases:
     opener: SignalOpener
     scale_in: ScaleIn
     closing: Closing
+    flattening: Flattening
     recovery: Recovery
     bookkeeper: Bookkeeper
     guardian: Guardian
@@ -70,6 +74,9 @@ def use_cases(
         opener=SignalOpener(signals, trades, planner, entries, venues, settings, clock),
         scale_in=ScaleIn(signals, trades, planner, entries, venues, settings, clock),
         closing=closing,
+        flattening=Flattening(
+            venues, ports.flattens, OrderSender(venues, ports.flattens, standings, clock), closing, clock
+        ),
         recovery=Recovery(trades, entries, closing),
         bookkeeper=Bookkeeper(venues, ports.bookkeeping, clock),
         guardian=Guardian(venues, states, ports.figures, rails, clock),

@@ -3,6 +3,7 @@
 from common.messages import subjects
 from common.messages.contracts import (
     CloseRequested,
+    FlattenRequested,
     RetryDue,
     RetryEnded,
     ScaleInRequested,
@@ -49,6 +50,8 @@ class MessageRouter:
                 await self._does.scale_in.handle(envelope.read(ScaleInRequested))
             case subjects.CLOSE_REQUESTED:
                 await self._does.closing.handle(envelope.read(CloseRequested))
+            case subjects.FLATTEN_REQUESTED:
+                await self._does.flattening.handle(envelope.read(FlattenRequested))
             case subjects.TRADING_STATE_REQUESTED:
                 await self._change_state(envelope.read(TradingStateRequested))
             case _:

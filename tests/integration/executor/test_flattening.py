@@ -1,0 +1,185 @@
+"""An operator brings a venue's position to zero: through the trade that holds it, and beyond it only when told to."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from common.domain.identifiers import Side
+from common.messages.contracts import FlattenRequested
+from common.venues.errors import OrderOutcomeUnknown, VenueUnreachable
+from common.venues.ports import OrderIntent
+from executor.application.ports import TradeBusyError
+from executor.domain.trading_state import TradingState
+from support.embedded_stack import Database
+from support.executor_desk import ExecutorDesk, event, executor_desk
+from support.fake_venue import FakeVenue
+
+
+@pytest.fixture
+async def desk(database: Database) -> AsyncIterator[ExecutorDesk]:
+    async with executor_desk(database) as made:
+        yield made
+
+
+def wish(number: int = 1, **changes: Any) -> FlattenRequested:
+    values: dict[str, Any] = {
+        "request_id": f"flatten-binance-SOL-{number}",
+        "venue": "binance",
+        "symbol": "SOL",
+        "include_unowned": False,
+        "requested_by": "operator:ada",
+        "why": "test",
+    }
+    return FlattenRequested(**values | changes)
+
+
+async def buy_by_hand(venue: FakeVenue, quantity: str, side: Side = Side.BUY) -> None:
+    """A position of the operator's own."""
+    await venue.send(OrderIntent(venue.venue, "SOL", side, Decimal(quantity), f"by-hand-{side}", False, Decimal(191)))
+    venue.sent.clear()
+
+
+async def stored(desk: ExecutorDesk, number: int = 1) -> Any:
+    row = await desk.pool.fetchrow(
+        "SELECT * FROM watchlist.operator_flatten WHERE request_id = $1", f"flatten-binance-SOL-{number}"
+    )
+    assert row is not None
+    return row
+
+
+async def held(venue: FakeVenue) -> Decimal:
+    positions = await venue.positions(["SOL"])
+    return positions["SOL"].quantity if "SOL" in positions else Decimal(0)
+
+
+async def test_a_trade_is_closed_on_both_venues_and_the_venue_itself_says_zero(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await desk.flattening.handle(wish())
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
+    assert [await held(venue) for venue in desk.venues.values()] == [0, 0]
+    row = await stored(desk)
+    assert row["state"] == "flat"
+    assert Decimal(row["evidence"]["venue_quantity"]) == 0
+    assert row["evidence"]["read_at"]
+    assert "position_flatten:flat" in {
+        found["decision"] for found in await desk.pool.fetch("SELECT decision FROM watchlist.audit")
+    }
+
+
+async def test_a_position_that_no_trade_holds_is_left_alone_unless_it_is_named(desk: ExecutorDesk) -> None:
+    binance = desk.venues["binance"]
+    await buy_by_hand(binance, "2.5")
+    await desk.flattening.handle(wish(1))
+    assert binance.sent == []
+    row = await stored(desk, 1)
+    assert (row["state"], Decimal(row["evidence"]["venue_quantity"])) == ("refused", Decimal("2.5"))
+    assert "include_unowned" in row["evidence"]["reason"]
+    await desk.flattening.handle(wish(2, include_unowned=True))
+    row = await stored(desk, 2)
+    assert (row["state"], Decimal(row["evidence"]["venue_quantity"])) == ("flat", Decimal(0))
+    assert [(intent.side, intent.quantity, intent.reduce_only) for intent in binance.sent] == [
+        (Side.SELL, Decimal("2.5"), True)
+    ]
+    [order] = row["evidence"]["orders"]
+    assert (order["status"], Decimal(order["filled_quantity"])) == ("filled", Decimal("2.5"))
+
+
+async def test_a_short_position_is_bought_back_also_in_a_halt(desk: ExecutorDesk) -> None:
+    binance = desk.venues["binance"]
+    await buy_by_hand(binance, "1", Side.SELL)
+    await desk.states.change(TradingState.HALTED, "test", "test", {})
+    await desk.flattening.handle(wish(include_unowned=True))
+    assert (await stored(desk))["state"] == "flat"
+    assert [intent.side for intent in binance.sent] == [Side.BUY]
+
+
+async def test_an_order_without_an_answer_is_asked_for_and_never_sent_again(desk: ExecutorDesk) -> None:
+    binance = desk.venues["binance"]
+    await buy_by_hand(binance, "1")
+    binance.fail_next_send(OrderOutcomeUnknown("binance", "no answer"), after_acceptance=True)
+    await desk.flattening.handle(wish(include_unowned=True))
+    assert (await stored(desk))["state"] == "flat"
+    assert len(binance.sent) == 1
+    assert await desk.pool.fetchval("SELECT status FROM watchlist.operator_flatten_order") == "filled"
+
+
+async def test_what_an_earlier_process_sent_is_found_again(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends between the send and the outcome; the wish is delivered again to another one."""
+    binance = desk.venues["binance"]
+    await buy_by_hand(binance, "1")
+    sender = desk.flattening._sender
+    original = sender._attempt
+
+    async def dies(*arguments: Any) -> Any:
+        await original(*arguments)
+        raise ConnectionAbortedError
+
+    monkeypatch.setattr(sender, "_attempt", dies)
+    with pytest.raises(ConnectionAbortedError):
+        await desk.flattening.handle(wish(include_unowned=True))
+    monkeypatch.undo()
+    again = ExecutorDesk(desk.pool, desk.clock, desk.venues, owner="desk-2")
+    await again.flattening.handle(wish(include_unowned=True))
+    assert (await stored(desk))["state"] == "flat"
+    assert len(binance.sent) == 1
+
+
+async def test_the_same_wish_twice_does_nothing_the_second_time(desk: ExecutorDesk) -> None:
+    await desk.flattening.handle(wish())
+    await buy_by_hand(desk.venues["binance"], "1")
+    await desk.flattening.handle(wish(include_unowned=True))
+    assert (await stored(desk))["state"] == "flat"
+    assert desk.venues["binance"].sent == []
+
+
+async def test_a_venue_that_is_away_leaves_the_wish_at_work_and_says_what_it_waits_for(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> object:
+        raise VenueUnreachable("binance", "no route")
+
+    monkeypatch.setattr(desk.venues["binance"], "positions", away)
+    with pytest.raises(VenueUnreachable):
+        await desk.flattening.handle(wish())
+    row = await stored(desk)
+    assert row["state"] == "working"
+    assert "no route" in row["evidence"]["waits_for"]
+    monkeypatch.undo()
+    await desk.flattening.handle(wish())
+    assert (await stored(desk))["state"] == "flat"
+
+
+async def test_a_trade_that_is_being_opened_is_waited_for(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = await desk.open_trade(event())
+    await desk.pool.execute("UPDATE watchlist.live_trade_signal SET status = 'opening'")
+    with pytest.raises(TradeBusyError):
+        await desk.flattening.handle(wish())
+    assert (await stored(desk))["state"] == "working"
+    assert book.trade.id
+
+
+async def test_an_unknown_venue_or_symbol_is_refused_with_what_is_allowed(desk: ExecutorDesk) -> None:
+    await desk.flattening.handle(wish(1, venue="okx"))
+    assert (await stored(desk, 1))["evidence"]["allowed"] == ["binance", "bybit"]
+    await desk.flattening.handle(wish(2, symbol="NOSUCH"))
+    assert (await stored(desk, 2))["state"] == "refused"
+
+
+async def test_what_would_open_is_said_without_sending_or_storing_anything(desk: ExecutorDesk) -> None:
+    before = await desk.pool.fetchval("SELECT count(*) FROM watchlist.audit")
+    trade, _ = await desk.signals.record_signal(event())
+    plan = await desk.opener.decide(trade, event(), is_dry=True)
+    assert plan.quantity > 0  # type: ignore[union-attr]
+    refused = await desk.opener.decide(trade, replace_prediction(0.001), is_dry=True)
+    assert refused.reason == "below_threshold"  # type: ignore[union-attr]
+    assert not any(venue.sent for venue in desk.venues.values())
+    assert await desk.pool.fetchval("SELECT count(*) FROM watchlist.audit") == before
+    assert (await desk.signal(event()))["status"] == "new"
+
+
+def replace_prediction(pnl_hat: float) -> Any:
+    prediction = event().prediction
+    assert prediction is not None
+    return event(prediction=prediction.model_copy(update={"pnl_hat": pnl_hat}))
