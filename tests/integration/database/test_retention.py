@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from api_gateway.adapters import columns
-from api_gateway.adapters.listings import page_query
+from api_gateway.adapters.listings import AUDIT, SAMPLES, Source, page_query
+from api_gateway.application.ports import Wanted
 from common.persistence import retention
 from common.persistence.database import connect_pool
 from common.persistence.retention import BY_MONTH, Connection, Month, RetentionSettings, forget, make_months
@@ -207,21 +207,21 @@ async def test_it_gives_way_to_who_reads_and_does_its_work_later(desk: Desk, mon
 
 
 @pytest.mark.parametrize(
-    ("select", "filters"),
+    ("source", "filters"),
     [
-        (columns.AUDIT, {}),
-        (columns.AUDIT, {"service": "executor"}),
-        (columns.AUDIT, {"signal_id": 1}),
-        (columns.AUDIT, {"event_id": 1}),
-        (columns.SAMPLE, {}),
-        (columns.SAMPLE, {"signal_id": 1}),
+        (AUDIT, {}),
+        (AUDIT, {"service": "executor"}),
+        (AUDIT, {"signal_id": 1}),
+        (AUDIT, {"event_id": 1}),
+        (SAMPLES, {}),
+        (SAMPLES, {"signal_id": 1}),
     ],
 )
 async def test_a_page_is_read_from_the_ends_of_the_months_without_sorting(
-    desk: Desk, select: str, filters: dict[str, object]
+    desk: Desk, source: Source, filters: dict[str, object]
 ) -> None:
     await make_months(desk.connection, NOVEMBER)
-    sql, arguments = page_query(select, 50, 2**62, filters)
+    sql, arguments = page_query(source, Wanted(50, 2**62, filters))
     async with desk.connection.transaction():
         await desk.connection.execute("SET LOCAL enable_seqscan = off")  # tables without rows are not worth an index
         await desk.connection.execute("SET LOCAL enable_bitmapscan = off")
