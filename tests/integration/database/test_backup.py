@@ -19,6 +19,7 @@ from alembic import command
 from api_gateway.adapters.listings import TableListings
 from api_gateway.adapters.signals import PostgresSignals
 from api_gateway.adapters.trades import PostgresTrades
+from api_gateway.application.ports import Wanted
 from common.domain.identifiers import Leg, Purpose, client_order_id
 from common.persistence.database import Pool, connect_pool
 from common.persistence.migrate import configuration
@@ -103,7 +104,7 @@ async def told_by_the_gateway(database: Database) -> dict[str, Any]:
         stories = [await trades.trade(signal.id) for signal in overview.signals.signals]
         listings = TableListings(pool)
         pages = {
-            name: await getattr(listings, name).page(100, 2**62, {})
+            name: await getattr(listings, name).page(Wanted(100, 2**62))
             for name in ("events", "observations", "orders", "samples", "errors", "audit")
         }
     finally:
