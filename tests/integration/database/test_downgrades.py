@@ -23,6 +23,8 @@ KEEPING_ALL = [
     revision for revision in REVISIONS if "0002" <= revision < min(lost for lost in LOST_BELOW if lost > "0002")
 ]
 """The revisions between which nothing is lost either way."""
+BROUGHT_EMPTY = {"operator_session", "command_answer", "operator_flatten", "operator_flatten_order"}
+"""What a later revision brings without a row: nothing of an older schema belongs there."""
 
 Row = dict[str, Any]
 Contents = dict[str, list[Row]]
@@ -73,6 +75,20 @@ async def fill(rows: LedgerRows) -> None:
         await rows.pool.execute(
             "INSERT INTO watchlist.installation VALUES (1, 'live', $1) ON CONFLICT DO NOTHING", NOON
         )
+    if await rows.pool.fetchval("SELECT to_regclass('watchlist.operator_flatten') IS NOT NULL"):
+        await rows.pool.execute("INSERT INTO watchlist.operator_session VALUES ('s', 'desk', 't', 0)")
+        await rows.pool.execute("INSERT INTO watchlist.command_answer VALUES ('desk', 'k', 'force_close', 'b', 0)")
+        await rows.pool.execute(
+            "INSERT INTO watchlist.operator_flatten"
+            " VALUES ('f', 'k', 'binance', 'SOL', 'operator:ada', 'flat', '{}', $1)",
+            NOON,
+        )
+        await rows.pool.execute(
+            "INSERT INTO watchlist.operator_flatten_order (request_id, leg, attempt, client_order_id, venue, symbol,"
+            " side, quantity, reference_price, status, intended_at)"
+            " VALUES ('f', 'long', 1, 'c', 'binance', 'SOL', 'sell', 1, 100, 'filled', $1)",
+            NOON,
+        )
 
 
 async def contents(rows: LedgerRows) -> Contents:
@@ -82,8 +98,9 @@ async def contents(rows: LedgerRows) -> Contents:
     for table in {row["tablename"] for row in tables} - {"alembic_version"}:
         told = await rows.pool.fetch(f"SELECT to_jsonb(t) AS row FROM watchlist.{table} t")
         found[table] = sorted((row["row"] for row in told), key=lambda row: json.dumps(row, sort_keys=True))
-    assert all(found.values()), "a table is left out of this test"
-    return found
+    empty = {table for table, rows_of_it in found.items() if not rows_of_it}
+    assert empty <= BROUGHT_EMPTY, "a table is left out of this test"
+    return {table: found[table] for table in found.keys() - empty}
 
 
 def common_part(one: Contents, other: Contents) -> tuple[Contents, Contents]:
