@@ -66,9 +66,13 @@ async def tell(bus: Bus, id_: str, body: bytes | None = None, traceparent: str |
     assert await bus.publish(TRADE_CHANGED, body or envelope.model_dump_json().encode(), id_, traceparent)
 
 
-async def read(bus: Bus, reader: Reader, until: Callable[[], bool], durable: str = "reader") -> None:
+async def read(
+    bus: Bus, reader: Reader, until: Callable[[], bool], durable: str = "reader", *, slots: int = 16
+) -> None:
     """Consumes until it is so."""
-    task = asyncio.create_task(bus.consume(NEWS_STREAM, durable, [TRADE_CHANGED], reader.handle, reader.quarantine))
+    task = asyncio.create_task(
+        bus.consume(NEWS_STREAM, durable, [TRADE_CHANGED], reader.handle, reader.quarantine, concurrency=slots)
+    )
     deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
     while not until() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  any condition of a test
         await asyncio.sleep(0.01)
@@ -162,3 +166,36 @@ async def test_deliveries_are_counted_by_what_became_of_them(bus: Bus, request: 
     reader.failing = lambda _: next(given[reader.seen[-1]])
     await read(bus, reader, lambda: bool(reader.quarantined), durable)
     assert counted(durable) == {"handled": 2, "try_later": 1, "failed": consumer.FAILURES_MAX, "quarantined": 1}
+
+
+async def test_with_one_slot_nothing_overtakes_a_message_that_comes_again(bus: Bus) -> None:
+    for id_ in ("one", "two", "three"):
+        await tell(bus, id_)
+    reader = Reader()
+    reader.failing = lambda times: TryLater("busy") if times < 3 and reader.seen[-1] == "one" else None
+    await read(bus, reader, lambda: "three" in reader.seen, slots=1)
+    assert reader.seen == ["one", "one", "one", "two", "three"]
+
+
+async def test_with_one_slot_a_second_process_gets_nothing_beside_the_message_in_hand(bus: Bus) -> None:
+    for id_ in ("one", "two"):
+        await tell(bus, id_)
+    reader, entered, released = Reader(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(envelope: Envelope) -> None:
+        await reader.handle(envelope)
+        entered.set()
+        await released.wait()
+
+    async def process() -> None:
+        await bus.consume(NEWS_STREAM, "reader", [TRADE_CHANGED], slowly, reader.quarantine, concurrency=1)
+
+    tasks = [asyncio.create_task(process()) for _ in range(2)]
+    await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
+    await tell(bus, "three")
+    await asyncio.sleep(0.2)  # long enough for the second process to be given something
+    assert reader.seen == ["one"]
+    released.set()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

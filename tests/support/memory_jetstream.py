@@ -2,7 +2,8 @@
 
 What is promised: a message is stored once for an id within the window, and delivered at least once to one client of
 each durable consumer: again when it is not acknowledged in time, when the handler asks for it, and sometimes for no
-reason at all. Nothing promises an order.
+reason at all. Nothing promises an order, except to a consumer of one slot (`max_ack_pending=1`): it gets the messages
+in the order of the stream, each again and again until it is acknowledged, and nothing beside one that is not.
 """
 
 import asyncio
@@ -48,12 +49,23 @@ class _Consumer:
 
     filters: Sequence[str]
     ack_wait_seconds: float
+    unanswered_max: int
     waiting: deque[Stored] = field(default_factory=deque)
     pulls: deque[Reply[Any]] = field(default_factory=deque)
     deliveries: dict[int, int] = field(default_factory=dict)
     out: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
+    unanswered: set[int] = field(default_factory=set)
+    """Delivered and not done with, also while a message waits to be delivered again."""
     offered: int = 0
+
+    @property
+    def keeps_order(self) -> bool:
+        return self.unanswered_max == 1
+
+    def may_have(self, message: "Stored") -> bool:
+        """Whether it may be delivered now: as one more, or once more."""
+        return message.sequence in self.unanswered or len(self.unanswered) < self.unanswered_max
 
 
 @dataclass(eq=False)
@@ -105,7 +117,7 @@ class MemoryJetStream:
         assert config.durable_name is not None
         known = self._streams[stream].consumers
         if config.durable_name not in known:
-            consumer = _Consumer(config.filter_subjects or [], config.ack_wait or 30.0)
+            consumer = _Consumer(config.filter_subjects or [], config.ack_wait or 30.0, config.max_ack_pending or 1000)
             known[config.durable_name] = consumer
             for message in self._streams[stream].messages:
                 self._offer(consumer, message)
@@ -121,6 +133,8 @@ class MemoryJetStream:
         consumer = self._streams[stream].consumers[durable]
         self._take_back(consumer, sequence)
         consumer.done.add(sequence)
+        consumer.unanswered.discard(sequence)
+        self._serve(consumer)
 
     def again(self, stream: str, durable: str, sequence: int, delay_seconds: float) -> None:
         """The client wants it delivered again, later."""
@@ -155,7 +169,7 @@ class MemoryJetStream:
         if self._concerns(consumer, message):
             consumer.offered += 1
             consumer.waiting.append(message)
-            if self._random.random() < self.disorder.twice:
+            if self._random.random() < self.disorder.twice and not consumer.keeps_order:
                 consumer.waiting.append(message)
             self._serve(consumer)
 
@@ -163,29 +177,35 @@ class MemoryJetStream:
         while consumer.waiting:
             while consumer.pulls and consumer.pulls[0].future.done():
                 consumer.pulls.popleft()
-            if not consumer.pulls:
+            message = self._next(consumer) if consumer.pulls else None
+            if message is None:
                 return
-            message = self._next(consumer)
             reply = consumer.pulls.popleft()
+            consumer.unanswered.add(message.sequence)
             count = consumer.deliveries[message.sequence] = consumer.deliveries.get(message.sequence, 0) + 1
             self._take_back(consumer, message.sequence)
             consumer.out[message.sequence] = self._later(consumer.ack_wait_seconds, consumer, message)
             reply.give((message, count))
 
-    def _next(self, consumer: _Consumer) -> Stored:
-        if len(consumer.waiting) > 1 and self._random.random() < self.disorder.out_of_turn:
-            chosen = self._random.randrange(len(consumer.waiting))
-            message = consumer.waiting[chosen]
-            del consumer.waiting[chosen]
-            return message
-        return consumer.waiting.popleft()
+    def _next(self, consumer: _Consumer) -> Stored | None:
+        """The message to deliver next, or None where each has to wait for an answer to another one."""
+        eligible = [message for message in consumer.waiting if consumer.may_have(message)]
+        if not eligible:
+            return None
+        chosen = eligible[0]
+        if len(eligible) > 1 and self._random.random() < self.disorder.out_of_turn:
+            chosen = eligible[self._random.randrange(len(eligible))]
+        consumer.waiting.remove(chosen)
+        return chosen
 
     def _later(self, seconds: float, consumer: _Consumer, message: Stored) -> asyncio.TimerHandle:
         def return_it() -> None:
             consumer.out.pop(message.sequence, None)
-            if message.sequence not in consumer.done:
+            if message.sequence in consumer.done:
+                consumer.unanswered.discard(message.sequence)
+            else:
                 consumer.waiting.append(message)
-                self._serve(consumer)
+            self._serve(consumer)
 
         return self._loop.call_later(seconds, return_it, context=self._outside)
 
