@@ -1,6 +1,10 @@
 """What must hold in every run, checked against the venues' own ledgers: at every step where that is cheap, and at rest.
 
 The names (a) to (h) are those of the issue. A check that fails raises `Violation` with its figures.
+
+(a), (c) and (e) are exact: a position counts from the smallest quantity that its venue would trade. Less than that can
+stay (dust), and nobody could send an order for it: of a leg of a trade that is over less than one lot, of a trade that
+stands less than one lot for each of its entries, because what an entry leaves is looked at entry by entry.
 """
 
 from collections import Counter, defaultdict
@@ -12,6 +16,7 @@ from typing import Any
 
 from common.domain.identifiers import order_key_of
 from common.persistence.tables import ACTIVE_STATES
+from executor.domain.reconciliation import external_order_id
 from simulation.world import World
 from support.memory_postgres import Table
 from support.virtual_venue_server import VenueServer
@@ -29,6 +34,17 @@ ENTRY_SLIP = Decimal("0.05")
 
 
 _FUNDING = "live_trade_funding"
+
+
+def _is_true(booked: dict[str, Any], fill: Fill | None) -> bool:
+    """Whether what is booked of a fill, all of it or a part, has the venue's own figures."""
+    if fill is None or not 0 < booked["quantity"] <= fill.quantity:
+        return False
+    return (booked["price"], booked["fee_usdt"]) == (fill.price, _fee_of(fill, booked["quantity"]))
+
+
+def _fee_of(fill: Fill, quantity: Decimal) -> Decimal:
+    return fill.fee if quantity == fill.quantity else fill.fee * quantity / fill.quantity
 
 
 class Violation(AssertionError):
@@ -110,8 +126,8 @@ class Invariants:
             self._look_at(key, held)
 
     def _look_at(self, key: str, held: Held) -> None:
-        now, step = self._world.loop.time(), self._world.plan.steps[held.symbol]
-        if held.uneven <= step or held.symbol in self.touched:
+        now = self._world.loop.time()
+        if held.uneven < self._lot(held.symbol) * len(held.entries) or held.symbol in self.touched:
             held.uneven_since = None
             return
         held.uneven_since = now if held.uneven_since is None else held.uneven_since
@@ -174,8 +190,11 @@ class Invariants:
             self._check("c", not others, lambda: f"{key} opens {order.symbol} while there is {others}")
 
     def _is_held(self, trade: Held) -> bool:
-        step = self._world.plan.steps[trade.symbol]
-        return any(abs(quantity) > step for quantity in trade.net.values())
+        return any(abs(quantity) >= self._lot(trade.symbol) for quantity in trade.net.values())
+
+    def _lot(self, symbol: str) -> Decimal:
+        """The smallest order that every venue takes: what is less can be held, and nobody can trade it."""
+        return max(server.venue.instruments[symbol].quantity_min for server in self._world.venues.values())
 
     def _may_open(self) -> bool:
         """Whether trading was active at some moment within the time that an order may be under way."""
@@ -222,58 +241,68 @@ class Invariants:
         self._every_event_has_a_verdict()
 
     def _positions_equal_the_ledger(self) -> None:
-        """(a), where somebody else traded too: less what they did."""
+        """(a), where somebody else traded too: with what of their fills is not in the ledger."""
         ours: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-        externals = {row["client_order_id"] for row in self._world.rows("live_trade_order", purpose="external")}
+        external: dict[str, Decimal] = defaultdict(Decimal)
         for row in self._world.rows("live_trade_order"):
             sign = 1 if row["side"] == "buy" else -1
             ours[row["venue"], row["symbol"]] += sign * row["filled_quantity"]
+            if row["purpose"] == "external":
+                external[row["client_order_id"]] += row["filled_quantity"]
         for name, server in self._world.venues.items():
             foreign: dict[str, Decimal] = defaultdict(Decimal)
             for fill in server.venue.account.fills:
-                booked = f"external-{name}-{fill.symbol}-{fill.fill_id}" in externals
-                if order_key_of(fill.client_id.split("-")[0]) is None and not booked:
-                    foreign[fill.symbol] += fill.quantity * fill.side.sign
+                if order_key_of(fill.client_id.split("-")[0]) is None:
+                    part = external.pop(external_order_id(name, fill.symbol, fill.fill_id), Decimal(0))
+                    self._check("f", part <= fill.quantity, f"{part} booked of {fill}")
+                    foreign[fill.symbol] += (fill.quantity - part) * fill.side.sign
             for symbol in self._world.plan.symbols:
                 held = server.venue.account.position(symbol).quantity
                 ledger = ours[name, symbol] + foreign[symbol]
                 self._check("a", held == ledger, f"{name} holds {held} {symbol}, ledger {ledger}")
+        self._check("f", not external, f"booked as somebody else's, and no venue knows it: {dict(external)}")
 
     def _closed_trades_are_flat(self) -> None:
+        """In the venues' ledgers; in ours also where somebody else traded on the symbol."""
         for row in self._world.rows("live_trade_signal"):
-            if row["status"] in ("closed", "failed") and row["order_key"] in self._held:
-                held = self._held[row["order_key"]]
-                step = self._world.plan.steps[held.symbol]
-                flat = all(abs(quantity) <= step for quantity in held.net.values()) or held.symbol in self.touched
-                self._check("a", flat, f"trade {row['id']} is {row['status']} and holds {dict(held.net)}")
+            if row["status"] not in ("closed", "failed") or row["order_key"] not in self._held:
+                continue
+            held = self._held[row["order_key"]]
+            left: dict[str, Decimal] = defaultdict(Decimal)
+            for order in self._world.rows("live_trade_order", signal_id=row["id"]):
+                left[order["venue"]] += order["filled_quantity"] * (1 if order["side"] == "buy" else -1)
+            flat = all(abs(quantity) < self._lot(held.symbol) for quantity in left.values())
+            self._check("a", flat, f"trade {row['id']} is {row['status']} and holds {dict(left)}")
+            flat = not self._is_held(held) or held.symbol in self.touched
+            self._check("a", flat, f"trade {row['id']} is {row['status']} and holds {dict(held.net)} at the venues")
 
     def _every_fill_is_booked(self) -> None:
-        """(f): the same fills with the same figures on both sides, and the sums that follow from them."""
-        booked = {
-            (row["venue"], row["symbol"], row["fill_id"]): (row["price"], row["quantity"], row["fee_usdt"])
-            for row in self._world.rows("live_trade_fill")
-        }
-        truth: dict[Any, Any] = {}
-        wanted = []
+        """(f): the same fills with the same figures on both sides, and the sums that follow from them.
+
+        Of somebody else's fill a part may be booked, with its share of the fee.
+        """
+        booked = {(row["venue"], row["symbol"], row["fill_id"]): row for row in self._world.rows("live_trade_fill")}
+        truth: dict[Any, Fill] = {}
+        missing = []
         for name, server in self._world.venues.items():
             for fill in server.venue.account.fills:
                 where = (name, fill.symbol, fill.fill_id)
-                truth[where] = (fill.price, fill.quantity, fill.fee)
-                if order_key_of(fill.client_id.split("-")[0]) is not None:
-                    wanted.append(where)
-        missing = [where for where in wanted if truth[where] != booked.get(where)]
-        invented = [where for where in booked if truth.get(where) != booked[where]]
+                truth[where] = fill
+                is_ours = order_key_of(fill.client_id.split("-")[0]) is not None
+                if is_ours and (where not in booked or booked[where]["quantity"] != fill.quantity):
+                    missing.append(where)
+        invented = [where for where, row in booked.items() if not _is_true(row, truth.get(where))]
         self._check("f", not missing and not invented, lambda: f"missing {missing[:4]}, invented {invented[:4]}")
         for row in self._world.rows("live_trade_signal"):
-            if row["net_pnl_usdt"] is not None:
+            if row["net_pnl_usdt"] is not None and not invented:
                 self._pnl_agrees(row, self._cash_of(row, truth))
 
-    def _cash_of(self, row: dict[str, Any], truth: Mapping[Any, Any]) -> Decimal:
+    def _cash_of(self, row: dict[str, Any], truth: Mapping[Any, Fill]) -> Decimal:
         """What the fills of a trade brought, fees paid, in the venues' own figures."""
         cash = Decimal(0)
-        for fill in self._world.rows("live_trade_fill", signal_id=row["id"]):
-            price, quantity, fee = truth[fill["venue"], fill["symbol"], fill["fill_id"]]
-            cash += (1 if fill["side"] == "sell" else -1) * price * quantity - fee
+        for booked in self._world.rows("live_trade_fill", signal_id=row["id"]):
+            fill = truth[booked["venue"], booked["symbol"], booked["fill_id"]]
+            cash -= fill.side.sign * fill.price * booked["quantity"] + _fee_of(fill, booked["quantity"])
         return cash
 
     def _pnl_agrees(self, row: dict[str, Any], cash: Decimal) -> None:
@@ -297,7 +326,7 @@ class Invariants:
         fills = [fill["traded_at"] for fill in self._world.rows("live_trade_fill", signal_id=row["id"])]
         if not fills or payment.symbol != row["symbol"] or payment.symbol in self.touched:
             return False
-        is_large = abs(payment.position) > 2 * self._world.plan.steps[payment.symbol]
+        is_large = abs(payment.position) > 2 * self._lot(payment.symbol)
         return is_large and min(fills) < payment.time <= max(fills)
 
     def _every_event_has_a_verdict(self) -> None:

@@ -1,8 +1,4 @@
-"""What a seed stands for: the market, the settings, and everything that will go wrong, decided before the run.
-
-Not simulated, because Tandem does not answer it yet: somebody who closes a leg of an entry that is still in flight,
-and somebody who both opens and closes by hand on a contract that Tandem holds, so that one fill is partly Tandem's.
-"""
+"""What a seed stands for: the market, the settings, and everything that will go wrong, decided before the run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -158,14 +154,16 @@ def _troubles(
         if _has(profile, server):
             found += [_server_trouble(random, moment(), server) for _ in range(random.randint(1, 3))]
     if _has(profile, "outside"):
-        closing = random.choice(("external_close", "external_close", "liquidate", "deleverage"))
-        kind = random.choice((closing, closing, closing, "external_open"))
-        for _ in range(random.randint(1, 2)):
+        for _ in range(random.randint(1, 3)):
+            kind = random.choice(_OUTSIDE)
             where = f"{random.choice(venues)}:{random.choice(symbols)}"
             found.append(Trouble(moment(), kind, where, share=random.choice((1.0, 1.0, 0.4))))
     if _has(profile, "operator"):
         found += _operator(random, moment(), seconds)
     return sorted(found, key=lambda trouble: (trouble.at_seconds, trouble.kind, trouble.target))
+
+
+_OUTSIDE = ("external_close", "external_close", "liquidate", "deleverage", "external_open", "external_turn")
 
 
 def _server_trouble(random: Random, at: float, server: str) -> Trouble:

@@ -262,7 +262,7 @@ class World:
                 self.ask_state(target)
             case "force_close":
                 self.ask_close()
-            case "external_close" | "external_open" | "liquidate" | "deleverage":
+            case "external_close" | "external_open" | "external_turn" | "liquidate" | "deleverage":
                 self._intervene(trouble)
             case _:
                 assert trouble.fault is not None
@@ -280,23 +280,25 @@ class World:
         self._later(trouble.seconds, lambda: setattr(line, "loss" if trouble.kind == "lossy" else "slow", 0.0))
 
     def _intervene(self, trouble: Trouble) -> None:
+        """Somebody trades by hand, or the venue does. A turn sells (buys) more than the account is long (short)."""
         name, symbol = trouble.target.split(":")
         venue = self.venues[name].venue
+        held, step = venue.account.position(symbol).quantity, self.plan.steps[symbol]
         table: dict[str, Any] = {"kind": trouble.kind, "symbol": symbol}
-        if self._is_in_flight(symbol):
-            self.trace("an entry is in flight")
-            return
-        held, step = abs(venue.account.position(symbol).quantity), self.plan.steps[symbol]
-        if trouble.kind == "external_open":
-            table["quantity"] = step * 3
-        elif trouble.share < 1 and held > step * 2:
-            table["quantity"] = (held * Decimal(str(trouble.share)) / step).to_integral_value() * step
+        if trouble.kind in ("external_open", "external_turn"):
+            against = trouble.kind == "external_turn"
+            table["kind"], table["side"] = "external_open", "buy" if (held > 0) != against else "sell"
+            table["quantity"] = step * 3 + (abs(held) if against else 0)
+        elif trouble.share < 1 and abs(held) > step * 2:
+            table["quantity"] = (abs(held) * Decimal(str(trouble.share)) / step).to_integral_value() * step
         try:
             venue.intervene(Intervention.model_validate(table))
         except Refusal as refusal:
             self.trace(f"nothing to intervene in: {refusal.reason}")
         else:
-            self.counts[f"intervened {trouble.kind}"] += 1
+            self.counts[
+                f"intervened {trouble.kind}{' of an entry in flight' if self._is_in_flight(symbol) else ''}"
+            ] += 1
 
     def _is_in_flight(self, symbol: str) -> bool:
         entries = self.rows("live_trade_entry", status="opening")

@@ -28,8 +28,13 @@ def _unbooked_trades(transaction: Transaction) -> list[Row]:
     return [{"signal_id": id_} for id_ in sorted(found)]
 
 
-def _booked_fills(transaction: Transaction, signal_id: int) -> list[Row]:
-    return [picked(row, ("fill_id",)) for row in transaction.having("live_trade_fill", signal_id=signal_id)]
+def _taken_elsewhere(transaction: Transaction, signal_id: int, venue: str, ids: Sequence[str]) -> list[Row]:
+    found = {
+        row["venue_order_id"]
+        for row in transaction.having("live_trade_order", venue=venue)
+        if row["venue_order_id"] in ids and row["signal_id"] != signal_id
+    }
+    return [{"venue_order_id": id_} for id_ in sorted(found)]
 
 
 def _unfinalised(transaction: Transaction) -> list[Row]:
@@ -45,9 +50,12 @@ def _add_fill(transaction: Transaction, *arguments: Any) -> list[Row]:
     known = transaction.conflicting("live_trade_fill", values)
     if known is None:
         return one(transaction.insert("live_trade_fill", **values), "id")
-    if known["fee_usdt"] is None and values["fee_usdt"] is not None:
-        known = transaction.locked("live_trade_fill", known["id"]) or known
-        return one(transaction.update("live_trade_fill", known, fee_usdt=values["fee_usdt"]), "id")
+    known = transaction.locked("live_trade_fill", known["id"]) or known
+    has_grown = known["quantity"] < values["quantity"]
+    has_fee_now = known["fee_usdt"] is None and values["fee_usdt"] is not None
+    if known["signal_id"] == values["signal_id"] and (has_grown or has_fee_now):
+        changed = {name: values[name] for name in ("fee_usdt", "quantity")}
+        return one(transaction.update("live_trade_fill", known, **changed), "id")
     return []
 
 
@@ -150,7 +158,7 @@ def _positions(
 BOOK_STATEMENTS: dict[str, Statement] = {
     sql._ACTIVE: _active,
     sql._UNBOOKED_TRADES: _unbooked_trades,
-    sql._BOOKED_FILLS: _booked_fills,
+    sql._TAKEN_ELSEWHERE: _taken_elsewhere,
     sql._UNFINALISED: _unfinalised,
     sql._ADD_FILL: _add_fill,
     sql._BOOKED: _booked,

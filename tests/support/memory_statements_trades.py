@@ -201,8 +201,13 @@ def _insert_external(
         "resolved_at": now,
         "booked_quantity": Decimal(0),
     }
-    if transaction.conflicting("live_trade_order", values) is None:
+    known = transaction.conflicting("live_trade_order", values)
+    if known is None:
         transaction.insert("live_trade_order", **values)
+        return []
+    known = transaction.locked("live_trade_order", known["id"]) or known
+    if known["filled_quantity"] < quantity:
+        transaction.update("live_trade_order", known, quantity=quantity, filled_quantity=quantity)
     return []
 
 

@@ -11,7 +11,7 @@ import pytest
 from common.domain.identifiers import Leg, Side
 from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderReport, OrderState
-from executor.application import closing, orders
+from executor.application import closing, orders, reconciling
 from executor.domain.reconciliation import DriftKind
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap
@@ -170,6 +170,100 @@ async def test_a_position_beside_ours_is_reported_and_left_alone(desk: ExecutorD
     assert (await desk.trades.book(book.trade.id)).trade.status == "open"
     assert (await desk.close(book)).trade.status == "closed"
     assert held(desk) == [1, 0]
+
+
+async def test_a_fill_that_is_partly_somebodys_own_is_booked_for_our_part(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await by_hand(desk.venues["binance"], Side.SELL, "3")
+    await by_hand(desk.venues["binance"], Side.BUY, "8.2", "by-hand-2")
+    for _ in range(2):
+        await desk.reconciler.sweep(desk.closing.handle)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
+    assert held(desk) == [0, 0]
+    desk.clock.forward(minutes=1)
+    await desk.bookkeeper.sweep()
+    bought = desk.venues["binance"].ledger.account.fills[-1]
+    row = await desk.pool.fetchrow("SELECT * FROM watchlist.live_trade_fill WHERE fill_id = $1", bought.fill_id)
+    assert row is not None
+    assert (row["quantity"], row["fee_usdt"]) == (Decimal("5.2"), bought.fee * Decimal("5.2") / Decimal("8.2"))
+    assert (await desk.signal(event()))["net_pnl_usdt"] is not None
+
+
+async def test_who_sells_more_than_we_hold_keeps_the_rest_and_the_trade_ends(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await by_hand(desk.venues["binance"], Side.BUY, "8.2")
+    for _ in range(2):
+        await desk.reconciler.sweep(desk.closing.handle)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
+    assert held(desk) == [0, 3]
+    for _ in range(2):
+        await desk.reconciler.sweep(desk.closing.handle)
+    assert "position_without_trade:binance:SOL" in await errors(desk)
+
+
+async def test_a_position_beside_ours_that_goes_again_changes_nothing(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    for number, side in enumerate((Side.BUY, Side.SELL)):
+        await by_hand(desk.venues["bybit"], side, "1", f"by-hand-{number}")
+        for _ in range(2):
+            await desk.reconciler.sweep(desk.closing.handle)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "open"
+    assert await errors(desk) == [f"drift_{DriftKind.EXTERNAL_OPEN}"]
+    assert (await desk.close(book)).trade.status == "closed"
+    assert held(desk) == [0, 0]
+
+
+async def test_a_stray_leg_that_somebody_closed_first_is_booked_and_the_entry_ends(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "LOOK_AGAIN_SECONDS", 0.01)
+    desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+    venue = desk.venues["bybit"]
+    original = venue.send
+
+    async def beaten(intent: OrderIntent) -> OrderReport:
+        if intent.reduce_only and venue.ledger.account.position("SOL").quantity:
+            monkeypatch.setattr(venue, "send", original)
+            await by_hand(venue, Side.SELL, "5.2")
+        return await original(intent)
+
+    monkeypatch.setattr(venue, "send", beaten)
+    await desk.opener.handle_event(event())
+    book = await desk.book(event())
+    assert book.trade.status == "failed"
+    assert book.position(Leg.LONG).quantity == 0
+    assert [order.purpose for order in book.orders] == ["open", "open", "unwind", "external"]
+    desk.clock.forward(minutes=1)
+    await desk.bookkeeper.sweep()
+    assert (await desk.signal(event()))["net_pnl_usdt"] == venue.ledger.account.balance - 10_000
+
+
+async def test_a_stray_leg_that_is_gone_without_a_fill_is_not_forgotten(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "LOOK_AGAIN_SECONDS", 0.01)
+    desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+    venue = desk.venues["bybit"]
+    original = venue.send
+
+    async def refused(intent: OrderIntent) -> OrderReport:
+        if intent.reduce_only:
+            raise OrderRejected("bybit", "there is nothing to reduce")
+        return await original(intent)
+
+    async def nothing(symbols: Any = None) -> Any:
+        return {}
+
+    monkeypatch.setattr(venue, "send", refused)
+    opened = venue.positions
+    monkeypatch.setattr(venue, "positions", nothing)
+    await desk.opener.handle_event(event())
+    assert (await desk.book(event())).trade.status == "opening"
+    monkeypatch.setattr(venue, "send", original)
+    monkeypatch.setattr(venue, "positions", opened)
+    await desk.recovery.settle_all()
+    assert (await desk.book(event())).trade.status == "failed"
+    assert held(desk) == [0, 0]
 
 
 async def test_a_fill_that_was_missed_is_found_by_its_order(desk: ExecutorDesk) -> None:

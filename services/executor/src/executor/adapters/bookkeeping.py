@@ -1,10 +1,11 @@
 """Fills, funding and final accounts in Postgres. A venue's id is booked once; the unique indexes say so."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from common.domain.identifiers import Leg, Side
+from common.domain.identifiers import Leg, Purpose, Side
 from common.messaging.outbox import Outbox, OutboxMessage
 from common.persistence.database import Connection, Pool
 from common.persistence.journal import Journal
@@ -13,6 +14,7 @@ from common.runtime.tracing import trade_span
 from common.venues.ports import Fill, FundingPayment
 from executor.adapters.rows import TRADE_COLUMNS, fetch_book, read_trade
 from executor.adapters.signal_ledger import tell
+from executor.domain.reconciliation import external_order_id
 from executor.domain.records import Order, Trade, TradeBook
 from executor.domain.settlement_sum import BookedFill, FinalAccount, final_account
 
@@ -22,7 +24,10 @@ SELECT signal_id FROM watchlist.live_trade_order WHERE booked_quantity <> filled
 UNION
 SELECT signal_id FROM watchlist.live_trade_fill WHERE fee_usdt IS NULL
 """
-_BOOKED_FILLS = "SELECT fill_id FROM watchlist.live_trade_fill WHERE signal_id = $1"
+_TAKEN_ELSEWHERE = """
+SELECT DISTINCT venue_order_id FROM watchlist.live_trade_order
+WHERE venue = $2 AND venue_order_id = ANY($3) AND signal_id <> $1 ORDER BY venue_order_id
+"""
 _UNFINALISED = f"""
 SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal
 WHERE status IN ('closed', 'failed') AND finalised_at IS NULL
@@ -31,8 +36,9 @@ _ADD_FILL = """
 INSERT INTO watchlist.live_trade_fill
     (signal_id, order_id, venue, symbol, fill_id, side, price, quantity, fee_usdt, traded_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (venue, symbol, fill_id) DO UPDATE SET fee_usdt = EXCLUDED.fee_usdt
-    WHERE live_trade_fill.fee_usdt IS NULL AND EXCLUDED.fee_usdt IS NOT NULL
+ON CONFLICT (venue, symbol, fill_id) DO UPDATE SET fee_usdt = EXCLUDED.fee_usdt, quantity = EXCLUDED.quantity
+    WHERE live_trade_fill.signal_id = EXCLUDED.signal_id AND (live_trade_fill.quantity < EXCLUDED.quantity
+        OR (live_trade_fill.fee_usdt IS NULL AND EXCLUDED.fee_usdt IS NOT NULL))
 RETURNING id
 """
 # What is booked of an order is the sum of its fills; the average price becomes exact with the last of them.
@@ -99,8 +105,7 @@ class PostgresBookkeeping:
         return await fetch_book(self._pool, signal_id)
 
     async def add_fills(self, book: TradeBook, fills: Sequence[Fill]) -> int:
-        ours = {(order.venue, order.venue_order_id): order for order in book.orders if order.venue_order_id}
-        booked = [(ours[key], fill) for fill in fills if (key := (fill.venue, fill.venue_order_id)) in ours]
+        booked = [(order, part) for fill in fills for order, part in _of_ours(book, fill)]
         async with self._pool.acquire() as connection, connection.transaction():
             new = 0
             for order, fill in booked:
@@ -153,8 +158,9 @@ class PostgresBookkeeping:
         limits = {leg: Decimal(str(flat.get(leg.value, {}).get("quantity_min", 0))) for leg in Leg}
         return all(abs(book.position(leg).quantity) <= limits[leg] for leg in Leg)
 
-    async def booked_fill_ids(self, signal_id: int) -> Sequence[str]:
-        return [row["fill_id"] for row in await self._pool.fetch(_BOOKED_FILLS, signal_id)]
+    async def taken_elsewhere(self, signal_id: int, venue: str, venue_order_ids: Sequence[str]) -> Sequence[str]:
+        rows = await self._pool.fetch(_TAKEN_ELSEWHERE, signal_id, venue, venue_order_ids)
+        return [row["venue_order_id"] for row in rows]
 
     async def leg_window(self, trade: Trade, leg: Leg) -> tuple[datetime, datetime | None] | None:
         row = await self._pool.fetchrow(_WINDOW, trade.id, leg.value)
@@ -206,3 +212,23 @@ class PostgresBookkeeping:
 
     async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
         await self._pool.execute(_POSITION, venue, list(quantities), list(quantities.values()), read_at)
+
+
+def _of_ours(book: TradeBook, fill: Fill) -> list[tuple[Order, Fill]]:
+    """The order of the trade that a fill belongs to, with what of the fill is the trade's; nothing of a stranger's."""
+    external_id = external_order_id(fill.venue, fill.symbol, fill.fill_id)
+    for order in book.orders:
+        if order.purpose is Purpose.EXTERNAL:
+            if order.client_order_id == external_id:
+                return [(order, _share(fill, order.filled_quantity))]
+        elif order.venue_order_id and (order.venue, order.venue_order_id) == (fill.venue, fill.venue_order_id):
+            return [(order, fill)]
+    return []
+
+
+def _share(fill: Fill, quantity: Decimal) -> Fill:
+    """A part of a fill with its share of the fee."""
+    if quantity == fill.quantity:
+        return fill
+    fee_usdt = None if fill.fee_usdt is None else fill.fee_usdt * quantity / fill.quantity
+    return replace(fill, quantity=quantity, fee_usdt=fee_usdt)

@@ -23,7 +23,7 @@ from executor.adapters.signal_ledger import tell
 from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
 from executor.domain.order_machine import sources_of as order_sources_of
 from executor.domain.pair import EntryFill
-from executor.domain.reconciliation import SeenFill
+from executor.domain.reconciliation import ExternalPart, external_order_id
 from executor.domain.records import WHOLE_TRADE, Entry, NewOrder, Order, Trade, TradeBook, new_order
 from executor.domain.refusal import Refusal
 from executor.domain.scale_in_payload import ScaleInSettings, scale_in_payload
@@ -71,13 +71,15 @@ SET status = $3, venue_order_id = coalesce($4, venue_order_id), filled_quantity 
     error = $7, resolved_at = $8, version = version + 1
 WHERE id = $1 AND status = ANY($2) AND filled_quantity <= $5 RETURNING id
 """
-# An execution that somebody else's order made on a leg of ours, named after the venue's own id.
+# An execution that somebody else's order made on a leg of ours, named after the venue's own id. What of it is ours may
+# turn out to be more than was known: a late fill of ours can be closed by it too.
 _INSERT_EXTERNAL = """
 INSERT INTO watchlist.live_trade_order
     (signal_id, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only, quantity,
      reference_price, status, venue_order_id, filled_quantity, average_price, intended_at, resolved_at)
 VALUES ($1, 0, $2, 'external', $3, $4, $5, $6, $7, true, $8, $9, 'filled', $10, $8, $9, $11, $11)
-ON CONFLICT (client_order_id) DO NOTHING
+ON CONFLICT (client_order_id) DO UPDATE SET quantity = EXCLUDED.quantity, filled_quantity = EXCLUDED.filled_quantity
+    WHERE live_trade_order.filled_quantity < EXCLUDED.filled_quantity
 """
 _OPERATOR_CLOSES = """
 SELECT DISTINCT ON (asked.signal_id) asked.id, asked.signal_id, 'operator:' || (asked.evidence->>'who') AS requested_by
@@ -286,26 +288,28 @@ class PostgresTradeLedger:
             await self._decided(connection, "orders_intended", trade, {"orders": decided})
         return TradeBook(trade, book.entries, [*book.orders, *written])
 
-    async def add_external(self, book: TradeBook, leg: Leg, fills: Sequence[SeenFill], cause: str) -> TradeBook:
+    async def add_external(self, book: TradeBook, leg: Leg, parts: Sequence[ExternalPart], cause: str) -> TradeBook:
         trade = book.trade
+        attempt = book.next_attempt(WHOLE_TRADE, leg, Purpose.EXTERNAL)
         async with self._pool.acquire() as connection, connection.transaction():
             await self._touch(connection, trade)
-            for fill in fills:
+            for number, part in enumerate(parts):
+                fill = part.fill
                 await connection.execute(
                     _INSERT_EXTERNAL,
                     trade.id,
                     leg.value,
-                    book.next_attempt(WHOLE_TRADE, leg, Purpose.EXTERNAL),
-                    f"external-{trade.venue(leg)}-{trade.symbol}-{fill.fill_id}",
+                    attempt + number,
+                    external_order_id(trade.venue(leg), trade.symbol, fill.fill_id),
                     trade.venue(leg),
                     trade.symbol,
                     fill.side.value,
-                    fill.quantity,
+                    part.quantity,
                     fill.price,
                     fill.venue_order_id,
                     self._clock.now(),
                 )
-            evidence = {"cause": cause, "leg": leg, "fills": [fill.fill_id for fill in fills]}
+            evidence = {"cause": cause, "leg": leg, "fills": {p.fill.fill_id: p.quantity for p in parts}}
             await self._decided(connection, "external_fills_booked", trade, evidence)
             return await fetch_book(connection, trade.id)
 

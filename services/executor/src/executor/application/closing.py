@@ -184,8 +184,8 @@ class Closing:
         except VenueError as error:
             log.warning("close.position_unknown", signal_id=book.trade.id, venue=venue, error=str(error))
             return _Remainder(leg, instrument, book.position(leg).quantity, None)
-        signed -= self._reconciler.foreign(venue, symbol)
-        held = max(Decimal(0), signed if leg is Leg.LONG else -signed)
+        held = (signed if leg is Leg.LONG else -signed) - self._reconciler.foreign(book.trade.id, leg)
+        held = max(Decimal(0), held)
         return _Remainder(leg, instrument, book.position(leg).quantity, held)
 
     async def _order(self, book: TradeBook, item: _Remainder) -> NewOrder:

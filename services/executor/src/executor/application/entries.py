@@ -12,6 +12,7 @@ from common.domain.position import leg_position
 from common.runtime.clock import Clock
 from executor.application.orders import OrderRunner
 from executor.application.ports import Alarms, EntryPlan, TradeLedger, Venues
+from executor.application.reconciling import Reconciler
 from executor.application.standings import AccountStandings
 from executor.application.traced import traced
 from executor.domain.pair import JOINT, PairAction, entry_fill, excess, outcome
@@ -39,6 +40,7 @@ class EntryOpener:
         ledger: TradeLedger,
         runner: OrderRunner,
         standings: AccountStandings,
+        reconciler: Reconciler,
         alarms: Alarms,
         limits: EntryLimits,
         clock: Clock,
@@ -47,6 +49,7 @@ class EntryOpener:
         self._ledger = ledger
         self._runner = runner
         self._standings = standings
+        self._reconciler = reconciler
         self._alarms = alarms
         self._concurrent_max = limits.concurrent_max
         self._unwind_loss_budget_usdt = limits.unwind_loss_budget_usdt
@@ -95,20 +98,24 @@ class EntryOpener:
             stray = await self._tradable_excess(book, entry)
             if stray is None:
                 return await self._finish(book, entry)
-            book = await self._unwind(book, entry, *stray)
+            leg, quantity = stray
+            before = book.position(leg).quantity
+            book = await self._unwind(book, entry, leg, quantity)
             if book.unresolved_orders:
                 return book
+            if book.position(leg).quantity > before - quantity:
+                book = await self._reconciler.explain_stray(book, leg)
         log.error("entry.unwind_not_done", signal_id=book.trade.id, entry=entry.entry)
         detail = {"entry": entry.entry, "orders": [order.client_order_id for order in book.orders]}
         await self._alarms.sound("unwind_not_done", "a stray leg could not be taken back yet", detail, book.trade.id)
         return book
 
     async def _tradable_excess(self, book: TradeBook, entry: Entry) -> tuple[Leg, Decimal] | None:
-        """The part of one leg that nothing matches and that its venue would still trade."""
+        """The part of one leg that nothing matches, that is still held, and that its venue would trade."""
         stray = excess(*(entry_quantity(book, entry, leg) for leg in Leg))
         if stray is None:
             return None
-        leg, quantity = stray
+        leg, quantity = stray[0], min(stray[1], book.position(stray[0]).quantity)
         instrument = await self._venues[book.trade.venue(leg)].instrument(book.trade.symbol)
         quantity = floor_to_step(quantity, instrument.quantity_step)
         return (leg, quantity) if quantity >= instrument.quantity_min else None
@@ -136,7 +143,10 @@ class EntryOpener:
     async def _finish(self, book: TradeBook, entry: Entry) -> TradeBook:
         long_quantity, short_quantity = (entry_quantity(book, entry, leg) for leg in Leg)
         matched = min(long_quantity, short_quantity)
-        residual = {"long": long_quantity - matched, "short": short_quantity - matched}
+        residual = {
+            leg.value: min(quantity - matched, book.position(leg).quantity)
+            for leg, quantity in ((Leg.LONG, long_quantity), (Leg.SHORT, short_quantity))
+        }
         if matched <= 0:
             return await self._ledger.fail_entry(book, entry, {"residual": residual})
         long_price, short_price = (book.opening_order(entry, leg).price for leg in Leg)

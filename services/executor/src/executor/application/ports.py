@@ -14,7 +14,7 @@ from common.venues.ports import Account, Fill, FundingPayment, MarketData, Order
 from executor.domain.gate import Standing
 from executor.domain.order_machine import OrderStatus
 from executor.domain.pair import EntryFill
-from executor.domain.reconciliation import SeenFill
+from executor.domain.reconciliation import ExternalPart
 from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook
 from executor.domain.refusal import Refusal
 from executor.domain.trade_machine import TradeStatus
@@ -198,8 +198,10 @@ class TradeLedger(OrderOutcomes, Protocol):
         """Puts off the end of all leases that this process works under."""
         ...
 
-    async def add_external(self, book: TradeBook, leg: Leg, fills: Sequence[SeenFill], cause: str) -> TradeBook:
-        """Books executions of others that reduced the trade's leg, as orders of purpose `external`, by their ids."""
+    async def add_external(self, book: TradeBook, leg: Leg, parts: Sequence[ExternalPart], cause: str) -> TradeBook:
+        """Books executions of others as far as they reduced the trade's leg, as orders of purpose `external`, by their
+        ids; of one that is booked already, the larger part.
+        """
         ...
 
     async def operator_closes(self) -> Sequence[CloseRequested]:
@@ -260,13 +262,15 @@ class Bookkeeping(Protocol):
     async def book(self, signal_id: int) -> TradeBook: ...
 
     async def add_fills(self, book: TradeBook, fills: Sequence[Fill]) -> int:
-        """Books fills of the trade's own orders, each once; others are left alone. Returns how many were new."""
+        """Books fills of the trade's own orders, each once, and of somebody else's the part that is in the ledger, with
+        its share of the fee. Returns how many were new.
+        """
         ...
 
     async def add_funding(self, trade: Trade, leg: Leg, payments: Sequence[FundingPayment]) -> int: ...
 
-    async def booked_fill_ids(self, signal_id: int) -> Sequence[str]:
-        """The venue ids of the fills that are in the ledger already."""
+    async def taken_elsewhere(self, signal_id: int, venue: str, venue_order_ids: Sequence[str]) -> Sequence[str]:
+        """Those of a venue's order ids that stand in the ledgers of other trades."""
         ...
 
     async def leg_window(self, trade: Trade, leg: Leg) -> tuple[datetime, datetime | None] | None:

@@ -5,6 +5,7 @@ did without us is booked by its fills' ids, and the sibling leg is asked to be c
 reported and left alone.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,6 @@ from common.messages.contracts import CloseRequested
 from common.runtime.clock import Clock
 from common.runtime.tracing import about_trade
 from common.venues.errors import VenueError
-from common.venues.ports import Fill
 from executor.application.ports import Alarms, Bookkeeping, Outcome, StaleTradeError, TradeLedger, Venues
 from executor.domain.order_machine import OrderStatus
 from executor.domain.reconciliation import DriftKind, Explanation, LegDrift, SeenFill, explain, leg_drift
@@ -27,6 +27,8 @@ from executor.domain.trade_machine import TradeStatus
 log = structlog.get_logger(__name__)
 
 SINCE_MARGIN = timedelta(minutes=5)
+LOOK_AGAIN_SECONDS = 1.0
+"""Between two looks at a leg that its venue will not reduce."""
 
 Close = Callable[[CloseRequested], Awaitable[None]]
 
@@ -40,7 +42,7 @@ class _Sight:
 
 
 class Reconciler:
-    """Compares, explains and books. `foreign` is what venues hold that is not Tandem's, as last found."""
+    """Compares, explains and books. `foreign` is what a trade's venue holds that is not Tandem's, as last found."""
 
     def __init__(
         self, venues: Venues, ledger: TradeLedger, bookkeeping: Bookkeeping, alarms: Alarms, clock: Clock
@@ -51,16 +53,17 @@ class Reconciler:
         self._alarms = alarms
         self._clock = clock
         self._seen: dict[tuple[int, Leg], _Sight] = {}
-        self._foreign: dict[tuple[str, str], Decimal] = {}
+        self._foreign: dict[tuple[int, Leg], Decimal] = {}
         self._strangers: dict[tuple[str, str], Decimal] = {}
 
-    def foreign(self, venue: str, symbol: str) -> Decimal:
-        """The signed part of a venue's position that is known not to be Tandem's."""
-        return self._foreign.get((venue, symbol), Decimal(0))
+    def foreign(self, signal_id: int, leg: Leg) -> Decimal:
+        """How much of what the leg's venue holds in its direction is known not to be Tandem's, in base units."""
+        return self._foreign.get((signal_id, leg), Decimal(0))
 
     async def sweep(self, close: Close) -> None:
         """Looks at every open trade that nobody works on, and asks `close` for what lost a leg."""
         active = await self._bookkeeping.active_trades()
+        self._forget_all_but({trade.id for trade in active})
         for trade in active:
             if trade.status is not TradeStatus.OPEN or not await self._ledger.take_lease(trade.id):
                 continue
@@ -74,6 +77,10 @@ class Reconciler:
                     await self._ledger.release_lease(trade.id)
                 await self._derisk(book, close)
         await self._report_strangers({trade.symbol for trade in active})
+
+    def _forget_all_but(self, wanted: set[int]) -> None:
+        self._foreign = {key: quantity for key, quantity in self._foreign.items() if key[0] in wanted}
+        self._seen = {key: sight for key, sight in self._seen.items() if key[0] in wanted}
 
     async def _report_strangers(self, traded: set[str]) -> None:
         """A position on a symbol that Tandem does not trade now, seen twice: told, and left alone."""
@@ -107,14 +114,38 @@ class Reconciler:
                 book = await self._answer(book, drift)
         return book
 
+    async def explain_stray(self, book: TradeBook, leg: Leg) -> TradeBook:
+        """Looks why a leg of an entry in flight cannot be taken back: somebody may have closed it already.
+
+        The venue's refusal is no proof. Only a position that is smaller than the ledger's, twice, and the fills that
+        made it so are booked; a venue that does not answer explains nothing.
+
+        Raises:
+            StaleTradeError: the trade changed meanwhile.
+        """
+        try:
+            drift = await self._drift(book, leg)
+            if drift is None or not drift.missing:
+                return book
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            if await self._drift(book, leg) != drift:
+                return book
+            return await self._answer(book, drift)
+        except VenueError as error:
+            log.warning("reconciliation.failed", signal_id=book.trade.id, error=str(error))
+            return book
+
     async def _drift(self, book: TradeBook, leg: Leg) -> LegDrift | None:
-        trade, venue = book.trade, book.trade.venue(leg)
-        instrument = await self._venues[venue].instrument(trade.symbol)
-        signed = await self._venues[venue].held(trade.symbol)
-        found = leg_drift(book, leg, signed - self.foreign(venue, trade.symbol), instrument.quantity_step / 2)
+        trade, venue = book.trade, self._venues[book.trade.venue(leg)]
+        signed = await venue.held(trade.symbol)
+        found = leg_drift(book, leg, signed, self.foreign(trade.id, leg), await self._tolerance(book, leg))
         if found is None:
             self._seen.pop((trade.id, leg), None)
         return found
+
+    async def _tolerance(self, book: TradeBook, leg: Leg) -> Decimal:
+        instrument = await self._venues[book.trade.venue(leg)].instrument(book.trade.symbol)
+        return instrument.quantity_step / 2
 
     def _is_believed(self, book: TradeBook, drift: LegDrift) -> bool:
         sight = _Sight(book.trade.version, drift)
@@ -123,25 +154,31 @@ class Reconciler:
         return before == sight
 
     async def _answer(self, book: TradeBook, drift: LegDrift) -> TradeBook:
-        trade, venue = book.trade, book.trade.venue(drift.leg)
-        fills = await self._fills(book, drift.leg)
-        seen = [SeenFill(fill.fill_id, fill.venue_order_id, fill.side, fill.quantity, fill.price) for fill in fills]
-        explanation = explain(book, drift, seen, await self._bookkeeping.booked_fill_ids(trade.id))
-        await self._report(book, drift, explanation)
-        self._seen.pop((trade.id, drift.leg), None)
+        trade, leg = book.trade, drift.leg
+        fills = await self._fills(book, leg)
+        order_ids = sorted({fill.venue_order_id for fill in fills})
+        taken = await self._bookkeeping.taken_elsewhere(trade.id, trade.venue(leg), order_ids)
+        explanation = explain(book, drift, fills, taken, await self._tolerance(book, leg))
+        self._seen.pop((trade.id, leg), None)
+        if explanation.kind is not DriftKind.EXTERNAL_OPEN or drift.surplus:
+            await self._report(book, drift, explanation)
         match explanation.kind:
             case DriftKind.MISSED_FILL:
-                return await self._book_ours(book, drift.leg, seen, explanation)
+                return await self._book_ours(book, leg, fills, explanation)
             case DriftKind.EXTERNAL_CLOSE:
-                return await self._ledger.add_external(book, drift.leg, explanation.others, explanation.kind)
+                self._foreign.pop((trade.id, leg), None)
+                return await self._ledger.add_external(book, leg, explanation.others, explanation.kind)
             case DriftKind.EXTERNAL_OPEN:
-                surplus = -drift.missing if drift.leg is Leg.LONG else drift.missing
-                self._foreign[venue, trade.symbol] = self.foreign(venue, trade.symbol) + surplus
+                self._foreign[trade.id, leg] = drift.surplus
         return book
 
-    async def _fills(self, book: TradeBook, leg: Leg) -> Sequence[Fill]:
+    async def _fills(self, book: TradeBook, leg: Leg) -> Sequence[SeenFill]:
         since = min(order.intended_at for order in book.orders if order.leg is leg) - SINCE_MARGIN
-        return await self._venues[book.trade.venue(leg)].account.fills(book.trade.symbol, since)
+        fills = await self._venues[book.trade.venue(leg)].account.fills(book.trade.symbol, since)
+        return [
+            SeenFill(fill.fill_id, fill.venue_order_id, fill.side, fill.quantity, fill.price, fill.traded_at)
+            for fill in fills
+        ]
 
     async def _book_ours(
         self, book: TradeBook, leg: Leg, fills: Sequence[SeenFill], explanation: Explanation
@@ -167,7 +204,7 @@ class Reconciler:
             "symbol": book.trade.symbol,
             "ledger": str(drift.ledger),
             "venue_holds": str(drift.venue),
-            "fills": [fill.fill_id for fill in explanation.others],
+            "fills": {part.fill.fill_id: str(part.quantity) for part in explanation.others},
             "orders": {order: str(filled) for order, filled in explanation.ours.items()},
         }
         message = f"{venue} holds {drift.venue} {book.trade.symbol} where the ledger has {drift.ledger}"

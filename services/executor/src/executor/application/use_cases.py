@@ -67,8 +67,8 @@ def use_cases(
     runner = OrderRunner(venues, trades, standings, clock)
     planner = EntryPlanner(venues, standings, settings, clock)
     limits = EntryLimits(settings.live_trading_max_concurrent, unwind_loss_budget_usdt)
-    entries = EntryOpener(venues, trades, runner, standings, ports.alarms, limits, clock)
     reconciler = Reconciler(venues, trades, ports.bookkeeping, ports.alarms, clock)
+    entries = EntryOpener(venues, trades, runner, standings, reconciler, ports.alarms, limits, clock)
     closing = Closing(venues, trades, runner, entries, reconciler, states, settings, clock)
     return UseCases(
         opener=SignalOpener(signals, trades, planner, entries, venues, settings, clock),

@@ -2,15 +2,20 @@
 
 Invariants: a position that no trade explains is reported and never touched; a fill is booked by its own id and no
 fill is ever invented; what was reduced without us never leaves the other leg standing alone.
+
+A venue nets: somebody who trades by hand on a contract that Tandem holds changes the same position. Whatever the venue
+holds above the ledger is theirs; what it holds less than the ledger they took from ours, and their newest fills against
+our leg are booked for just that quantity. So one fill may be partly ours: it may also have closed what was theirs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from common.domain.identifiers import Leg, Side
-from executor.domain.records import TradeBook
+from common.domain.identifiers import Leg, Purpose, Side
+from executor.domain.records import Order, TradeBook
 
 
 class DriftKind(StrEnum):
@@ -18,30 +23,32 @@ class DriftKind(StrEnum):
 
     MISSED_FILL = "missed_fill"
     EXTERNAL_CLOSE = "external_close"
-    LIQUIDATION = "liquidation"
     EXTERNAL_OPEN = "external_open"
     UNEXPLAINED = "unexplained"
 
 
-class FillCause(StrEnum):
-    """Who made a fill that none of our orders made."""
-
-    SOMEBODY = "somebody"
-    LIQUIDATION = "liquidation"
-
-
 @dataclass(frozen=True, slots=True)
 class LegDrift:
-    """One leg whose venue holds another quantity than the ledger. Both are in base units of the leg's own direction."""
+    """One leg whose venue holds another quantity than is known. All in base units of the leg's own direction.
+
+    `venue` is what the venue holds in that direction (zero where it holds the other one), `foreign` what of it was
+    known to be somebody else's.
+    """
 
     leg: Leg
     ledger: Decimal
     venue: Decimal
+    foreign: Decimal
 
     @property
     def missing(self) -> Decimal:
-        """How much less the venue holds; below zero when it holds more."""
-        return self.ledger - self.venue
+        """How much less than the ledger the venue holds."""
+        return max(Decimal(0), self.ledger - self.venue)
+
+    @property
+    def surplus(self) -> Decimal:
+        """How much more than the ledger the venue holds: it is not ours."""
+        return max(Decimal(0), self.venue - self.ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,15 @@ class SeenFill:
     side: Side
     quantity: Decimal
     price: Decimal
+    traded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalPart:
+    """A fill of somebody else's order, and how much of it reduced the leg in all: never less than was booked of it."""
+
+    fill: SeenFill
+    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,54 +77,88 @@ class Explanation:
 
     kind: DriftKind
     ours: Mapping[str, Decimal]
-    others: Sequence[SeenFill]
+    others: Sequence[ExternalPart]
 
 
-def leg_drift(book: TradeBook, leg: Leg, signed_position: Decimal, tolerance: Decimal) -> LegDrift | None:
-    """The drift of one leg, or None within `tolerance` (half a lot step, in base units)."""
+def external_order_id(venue: str, symbol: str, fill_id: str) -> str:
+    """The id under which an execution of somebody else's order stands in the ledger."""
+    return f"external-{venue}-{symbol}-{fill_id}"
+
+
+def leg_drift(
+    book: TradeBook, leg: Leg, signed_position: Decimal, foreign: Decimal, tolerance: Decimal
+) -> LegDrift | None:
+    """The drift of one leg, or None within `tolerance` (half a lot step, in base units).
+
+    `foreign` is how much of the venue's position, in the leg's direction, is known not to be ours.
+    """
     ledger = book.position(leg).quantity
-    venue = signed_position if leg is Leg.LONG else -signed_position
-    return LegDrift(leg, ledger, venue) if abs(ledger - venue) > tolerance else None
+    venue = max(Decimal(0), signed_position if leg is Leg.LONG else -signed_position)
+    differs = abs(venue - foreign - ledger) > tolerance
+    return LegDrift(leg, ledger, venue, foreign) if differs else None
 
 
-def explain(book: TradeBook, drift: LegDrift, fills: Sequence[SeenFill], booked: Iterable[str]) -> Explanation:
-    """Looks for the fills behind a drift.
+def explain(
+    book: TradeBook, drift: LegDrift, fills: Sequence[SeenFill], taken_orders: Collection[str], tolerance: Decimal
+) -> Explanation:
+    """Looks for the fills behind a drift, in the venue's own ledger (`fills`, oldest first).
 
     First our own orders that filled more than we knew. Then, where the venue holds less, executions of other orders
-    that reduced the leg: those not in `booked` (fill ids already in the ledger), newest first, up to what is missing.
+    against the leg, newest first, for exactly what is missing. Nothing is explained while the venue's ledger lacks
+    some of our own fills, or by a part of what is missing: the rest of the story has not been told yet.
+    `taken_orders` are venue order ids that other trades have booked.
     """
-    ours = _missed(book, drift.leg, fills)
+    orders = [order for order in book.orders if order.leg is drift.leg]
+    seen = _quantities(fills)
+    ours = {
+        order.venue_order_id: seen[order.venue_order_id]
+        for order in orders
+        if order.purpose is not Purpose.EXTERNAL
+        and order.venue_order_id in seen
+        and seen[order.venue_order_id] > order.filled_quantity
+    }
     if ours:
         return Explanation(DriftKind.MISSED_FILL, ours, ())
-    if drift.missing < 0:
+    if drift.missing == 0:
         return Explanation(DriftKind.EXTERNAL_OPEN, {}, ())
-    others = _reducing(book, drift, fills, set(booked))
-    return Explanation(DriftKind.EXTERNAL_CLOSE if others else DriftKind.UNEXPLAINED, {}, others)
+    if any(seen.get(order.venue_order_id or "", 0) < order.filled_quantity for order in orders):
+        return Explanation(DriftKind.UNEXPLAINED, {}, ())
+    own = {order.venue_order_id for order in orders if order.purpose is not Purpose.EXTERNAL} | set(taken_orders)
+    others = _reducing(book, drift, [fill for fill in fills if fill.venue_order_id not in own])
+    found = sum((part.quantity - _booked(book, part.fill) for part in others), Decimal(0))
+    if abs(found - drift.missing) > tolerance:
+        return Explanation(DriftKind.UNEXPLAINED, {}, ())
+    return Explanation(DriftKind.EXTERNAL_CLOSE, {}, others)
 
 
-def _missed(book: TradeBook, leg: Leg, fills: Sequence[SeenFill]) -> dict[str, Decimal]:
+def _quantities(fills: Sequence[SeenFill]) -> dict[str, Decimal]:
     seen: dict[str, Decimal] = {}
     for fill in fills:
         seen[fill.venue_order_id] = seen.get(fill.venue_order_id, Decimal(0)) + fill.quantity
-    return {
-        order.venue_order_id: seen[order.venue_order_id]
-        for order in book.orders
-        if order.leg is leg and order.venue_order_id in seen and seen[order.venue_order_id] > order.filled_quantity
-    }
+    return seen
 
 
-def _reducing(book: TradeBook, drift: LegDrift, fills: Sequence[SeenFill], booked: set[str]) -> list[SeenFill]:
-    ours = {order.venue_order_id for order in book.orders}
+def _reducing(book: TradeBook, drift: LegDrift, fills: Sequence[SeenFill]) -> list[ExternalPart]:
+    """The newest fills against the leg since its first order, up to what is missing."""
     side = Side.SELL if drift.leg is Leg.LONG else Side.BUY
-    found: list[SeenFill] = []
+    began_at = min(order.intended_at for order in book.orders if order.leg is drift.leg)
+    found: list[ExternalPart] = []
     left = drift.missing
     for fill in reversed(fills):
-        if fill.venue_order_id in ours or fill.fill_id in booked or fill.side is not side:
-            continue
-        if fill.quantity > left:
-            continue
-        found.append(fill)
-        left -= fill.quantity
-        if left <= 0:
-            break
+        booked = _booked(book, fill)
+        part = min(left, fill.quantity - booked)
+        if fill.side is side and fill.traded_at >= began_at and part > 0:
+            found.append(ExternalPart(fill, booked + part))
+            left -= part
     return found[::-1]
+
+
+def _booked(book: TradeBook, fill: SeenFill) -> Decimal:
+    """How much of a fill of somebody else's order is in the trade's ledger already."""
+    return sum((order.filled_quantity for order in book.orders if _is_of(order, fill)), Decimal(0))
+
+
+def _is_of(order: Order, fill: SeenFill) -> bool:
+    return order.purpose is Purpose.EXTERNAL and order.client_order_id == external_order_id(
+        order.venue, order.symbol, fill.fill_id
+    )

@@ -1,0 +1,178 @@
+"""What explains a difference between ledger and venue: only fills, only whole stories, and never more than is ours."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from common.domain.identifiers import Leg, Purpose, Side, client_order_id
+from executor.domain.order_machine import OrderStatus
+from executor.domain.reconciliation import (
+    DriftKind,
+    ExternalPart,
+    LegDrift,
+    SeenFill,
+    explain,
+    external_order_id,
+    leg_drift,
+)
+from executor.domain.records import Order, Trade, TradeBook
+from executor.domain.trade_machine import TradeStatus
+
+NOW = datetime(2025, 10, 10, 21, 55, tzinfo=UTC)
+HALF_A_LOT = Decimal("0.05")
+TRADE = Trade(
+    id=7,
+    version=1,
+    event_id=11,
+    order_key="0123456789abcdef",
+    type="B",
+    symbol="SOL",
+    long_venue="bybit",
+    short_venue="binance",
+    status=TradeStatus.OPEN,
+    attempts=1,
+    pnl_hat=0.01,
+    win_prob=0.9,
+    take_profit_pnl=0.007,
+    opened_at=NOW,
+    close_requested_at=None,
+    close_reason=None,
+    closed_at=None,
+    payload={},
+)
+OPENED = Order(
+    id=1,
+    version=1,
+    entry=1,
+    leg=Leg.LONG,
+    purpose=Purpose.OPEN,
+    attempt=1,
+    client_order_id=client_order_id(TRADE.order_key, 1, Leg.LONG, Purpose.OPEN, 1),
+    venue="bybit",
+    symbol="SOL",
+    side=Side.BUY,
+    reduce_only=False,
+    quantity=Decimal(5),
+    reference_price=Decimal(100),
+    status=OrderStatus.FILLED,
+    venue_order_id="ours",
+    filled_quantity=Decimal(5),
+    average_price=Decimal(100),
+    booked_quantity=Decimal(5),
+    intended_at=NOW,
+)
+OURS = SeenFill("f-1", "ours", Side.BUY, Decimal(5), Decimal(100), NOW)
+
+
+def theirs(fill_id: str, side: Side, quantity: int, seconds: int = 60) -> SeenFill:
+    return SeenFill(fill_id, f"by-{fill_id}", side, Decimal(quantity), Decimal(101), NOW + timedelta(seconds=seconds))
+
+
+def book(*booked: ExternalPart) -> TradeBook:
+    """A long leg of 5, less what is booked as somebody else's."""
+    external = [
+        replace(
+            OPENED,
+            purpose=Purpose.EXTERNAL,
+            side=Side.SELL,
+            client_order_id=external_order_id("bybit", "SOL", part.fill.fill_id),
+            venue_order_id=part.fill.venue_order_id,
+            filled_quantity=part.quantity,
+            intended_at=NOW + timedelta(minutes=5),
+        )
+        for part in booked
+    ]
+    return TradeBook(TRADE, (), [OPENED, *external])
+
+
+def drift(held: TradeBook, position: int) -> LegDrift:
+    found = leg_drift(held, Leg.LONG, Decimal(position), Decimal(0), HALF_A_LOT)
+    assert found is not None
+    return found
+
+
+def parts(held: TradeBook, position: int, fills: Sequence[SeenFill], taken: Sequence[str] = ()) -> dict[str, Decimal]:
+    explanation = explain(held, drift(held, position), [OURS, *fills], taken, HALF_A_LOT)
+    assert (explanation.kind is DriftKind.EXTERNAL_CLOSE) == bool(explanation.others)
+    return {part.fill.fill_id: part.quantity for part in explanation.others}
+
+
+@pytest.mark.parametrize(
+    ("position", "foreign", "missing", "surplus"),
+    [(0, 0, 5, 0), (3, 0, 2, 0), (8, 0, 0, 3), (-3, 0, 5, 0), (5, 3, 0, 0), (0, 3, 5, 0)],
+)
+def test_what_is_missing_is_never_more_than_the_ledger_holds(
+    position: int, foreign: int, missing: int, surplus: int
+) -> None:
+    found = leg_drift(book(), Leg.LONG, Decimal(position), Decimal(foreign), HALF_A_LOT)
+    assert found is not None
+    assert [found.missing, found.surplus] == [missing, surplus]
+
+
+@pytest.mark.parametrize(("position", "foreign"), [("5", "0"), ("8", "3"), ("5.05", "0"), ("4.95", "0")])
+def test_what_is_known_to_be_theirs_and_less_than_half_a_lot_is_no_drift(position: str, foreign: str) -> None:
+    assert leg_drift(book(), Leg.LONG, Decimal(position), Decimal(foreign), HALF_A_LOT) is None
+
+
+def test_a_close_by_hand_is_its_fill() -> None:
+    assert parts(book(), 0, [theirs("a", Side.SELL, 5)]) == {"a": 5}
+
+
+def test_of_a_fill_that_is_larger_than_the_leg_only_the_leg_is_ours() -> None:
+    assert parts(book(), -3, [theirs("a", Side.SELL, 8)]) == {"a": 5}
+
+
+def test_who_opened_by_hand_and_closed_more_than_that_took_the_rest_from_us() -> None:
+    assert parts(book(), 0, [theirs("a", Side.BUY, 3), theirs("b", Side.SELL, 8)]) == {"b": 5}
+
+
+def test_who_opened_by_hand_and_closed_just_that_took_nothing() -> None:
+    assert leg_drift(book(), Leg.LONG, Decimal(5), Decimal(0), HALF_A_LOT) is None
+
+
+def test_the_newest_fills_explain_first() -> None:
+    fills = [theirs("a", Side.SELL, 2), theirs("b", Side.BUY, 2), theirs("c", Side.SELL, 1), theirs("d", Side.SELL, 2)]
+    assert parts(book(), 2, fills) == {"c": 1, "d": 2}
+
+
+def test_what_is_booked_already_is_not_booked_again_and_the_rest_of_it_can_be() -> None:
+    sold = theirs("a", Side.SELL, 8)
+    booked = book(ExternalPart(sold, Decimal(5)))
+    late = replace(OPENED, id=9, client_order_id="late", venue_order_id="late", filled_quantity=Decimal(3))
+    grown = TradeBook(TRADE, (), [*booked.orders, late])
+    fills = [sold, SeenFill("f-2", "late", Side.BUY, Decimal(3), Decimal(100), NOW + timedelta(seconds=90))]
+    assert parts(grown, 0, fills) == {"a": 8}
+
+
+@pytest.mark.parametrize(
+    "fills",
+    [
+        pytest.param([], id="no fill at all"),
+        pytest.param([theirs("a", Side.SELL, 4)], id="a part of the story"),
+        pytest.param([theirs("a", Side.BUY, 5)], id="the wrong side"),
+        pytest.param([theirs("a", Side.SELL, 5, seconds=-1)], id="before the leg began"),
+    ],
+)
+def test_what_the_fills_do_not_explain_in_full_is_not_explained(fills: list[SeenFill]) -> None:
+    explanation = explain(book(), drift(book(), 0), [OURS, *fills], (), HALF_A_LOT)
+    assert (explanation.kind, explanation.others) == (DriftKind.UNEXPLAINED, ())
+
+
+def test_nothing_is_explained_while_a_fill_of_ours_is_not_shown() -> None:
+    explanation = explain(book(), drift(book(), 0), [theirs("a", Side.SELL, 5)], (), HALF_A_LOT)
+    assert explanation.kind is DriftKind.UNEXPLAINED
+
+
+def test_the_fills_of_an_earlier_trade_on_the_symbol_explain_nothing() -> None:
+    earlier = theirs("a", Side.SELL, 5)
+    explanation = explain(book(), drift(book(), 0), [OURS, earlier], [earlier.venue_order_id], HALF_A_LOT)
+    assert explanation.kind is DriftKind.UNEXPLAINED
+
+
+def test_an_order_of_ours_that_filled_more_than_we_knew_comes_first() -> None:
+    held = TradeBook(TRADE, (), [replace(OPENED, filled_quantity=Decimal(2))])
+    explanation = explain(held, drift(held, 5), [OURS], (), HALF_A_LOT)
+    assert (explanation.kind, explanation.ours) == (DriftKind.MISSED_FILL, {"ours": Decimal(5)})
