@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from common.domain.identifiers import Leg, Purpose
+from common.domain.identifiers import Leg, Purpose, Side
 from common.messages.contracts import CloseRequested
 from common.persistence.database import Pool, connect_pool
 from common.venues.ports import Fill, FundingPayment
@@ -16,6 +16,7 @@ from executor.adapters import trade_ledger
 from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
 from executor.domain.order_machine import OrderStatus
 from executor.domain.pair import entry_fill
+from executor.domain.reconciliation import ExternalPart, SeenFill
 from executor.domain.records import TradeBook, new_order
 from executor.domain.refusal import Refusal
 from executor.domain.trade_machine import TradeStatus
@@ -206,11 +207,29 @@ async def test_a_whole_trade_leaves_the_same_account(desks: list[ExecutorDesk]) 
     assert await desk.bookkeeping.add_fills(book, fills) == 0
     payment = FundingPayment("bybit", "SOL", "p-1", Decimal("-0.25"), now(desk))
     assert await desk.bookkeeping.add_funding(book.trade, Leg.LONG, [payment, payment]) == 1
-    assert await desk.bookkeeping.leg_window(book.trade, Leg.LONG) == (now(desk), now(desk))
+    assert await desk.bookkeeping.leg_changes(book.trade, Leg.LONG) == [(now(desk), QUANTITY), (now(desk), -QUANTITY)]
     assert await desk.bookkeeping.finalise(book.trade)
     net = await desk.pool.fetchval("SELECT net_pnl_usdt FROM watchlist.live_trade_signal") if is_real(desk) else None
     assert net in (None, QUANTITY * 3 - 2 - Decimal("0.25"))
     assert await desk.bookkeeping.unfinalised_trades() == []
+
+
+async def test_of_somebody_elses_fill_the_part_that_was_ours_is_booked_and_may_grow(desks: list[ExecutorDesk]) -> None:
+    desk = desks[0]
+    book = await opened(desk)
+    seen = SeenFill("x-1", "by-hand", Side.SELL, Decimal(8), Decimal(187), now(desk))
+    fill = Fill("bybit", "SOL", "x-1", "by-hand", Side.SELL, Decimal(187), Decimal(8), Decimal("0.8"), now(desk))
+    for part in (Decimal(2), Decimal(5)):
+        book = await desk.trades.add_external(book, Leg.LONG, [ExternalPart(seen, part)], "test")
+        assert book.position(Leg.LONG).quantity == QUANTITY - part
+        assert await desk.bookkeeping.add_fills(book, [fill]) == 1
+        assert await desk.bookkeeping.add_fills(book, [fill]) == 0
+        assert await desk.bookkeeping.leg_changes(book.trade, Leg.LONG) == [(now(desk), -part)]
+        book = await desk.trades.book(book.trade.id)
+        assert [order.booked_quantity for order in book.orders if order.purpose is Purpose.EXTERNAL] == [part]
+    assert await desk.bookkeeping.taken_elsewhere(book.trade.id, "bybit", ["by-hand"]) == []
+    assert await desk.bookkeeping.taken_elsewhere(book.trade.id + 1, "bybit", ["by-hand", "other"]) == ["by-hand"]
+    assert await desk.bookkeeping.taken_elsewhere(book.trade.id + 1, "binance", ["by-hand"]) == []
 
 
 def now(desk: ExecutorDesk) -> Any:

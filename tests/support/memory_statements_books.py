@@ -82,22 +82,12 @@ def _add_funding(transaction: Transaction, *arguments: Any) -> list[Row]:
     return one(transaction.insert("live_trade_funding", **values), "id")
 
 
-def _window(transaction: Transaction, signal_id: int, leg: str) -> list[Row]:
-    signal = transaction.row("live_trade_signal", signal_id)
+def _leg_changes(transaction: Transaction, signal_id: int, leg: str) -> list[Row]:
     orders = {row["id"]: row["purpose"] for row in transaction.having("live_trade_order", signal_id=signal_id, leg=leg)}
-    fills = [row for row in transaction.rows("live_trade_fill") if row["order_id"] in orders]
-    if signal is None or not fills:
-        return []
-    opened = [row["traded_at"] for row in fills if orders[row["order_id"]] == "open"]
-    reduced = [row["traded_at"] for row in fills if orders[row["order_id"]] != "open"]
-    return [
-        {
-            "opened": min(opened, default=None),
-            "reduced": max(reduced, default=None),
-            "is_over": signal["status"] in _OVER,
-            "closed_at": signal["closed_at"],
-        }
-    ]
+    fills = [row for row in transaction.having("live_trade_fill", signal_id=signal_id) if row["order_id"] in orders]
+    fills.sort(key=lambda row: (row["traded_at"], row["id"]))
+    signs = {id_: 1 if purpose == "open" else -1 for id_, purpose in orders.items()}
+    return [{"traded_at": row["traded_at"], "change": signs[row["order_id"]] * row["quantity"]} for row in fills]
 
 
 def _unbooked(transaction: Transaction, signal_id: int) -> list[Row]:
@@ -163,7 +153,7 @@ BOOK_STATEMENTS: dict[str, Statement] = {
     sql._ADD_FILL: _add_fill,
     sql._BOOKED: _booked,
     sql._ADD_FUNDING: _add_funding,
-    sql._WINDOW: _window,
+    sql._LEG_CHANGES: _leg_changes,
     sql._UNBOOKED: _unbooked,
     sql._FILLS: _fills,
     sql._FUNDING: _payments,

@@ -201,6 +201,29 @@ async def test_who_sells_more_than_we_hold_keeps_the_rest_and_the_trade_ends(des
     assert "position_without_trade:binance:SOL" in await errors(desk)
 
 
+async def test_funding_on_a_position_that_stayed_after_our_leg_is_not_the_trades(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = await desk.open_trade(event())
+    await by_hand(desk.venues["bybit"], Side.BUY, "3")
+    binance = desk.venues["binance"]
+    original = binance.send
+
+    async def suspended(intent: OrderIntent) -> OrderReport:
+        raise OrderRejected("binance", "suspended")
+
+    monkeypatch.setattr(binance, "send", suspended)
+    assert (await desk.close(book)).trade.status == "closing"
+    assert held(desk) == [3, Decimal("-5.2")]
+    await desk.bookkeeper.sweep()
+    desk.clock.forward(hours=9)
+    desk.bookkeeper._funding_read.clear()
+    await desk.bookkeeper.sweep()
+    monkeypatch.setattr(binance, "send", original)
+    paid = await desk.pool.fetch("SELECT leg FROM watchlist.live_trade_funding")
+    assert {row["leg"] for row in paid} == {"short"}
+
+
 async def test_a_position_beside_ours_that_goes_again_changes_nothing(desk: ExecutorDesk) -> None:
     book = await desk.open_trade(event())
     for number, side in enumerate((Side.BUY, Side.SELL)):

@@ -1,9 +1,14 @@
 """The final account of a trade."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from common.domain.identifiers import Side
-from executor.domain.settlement_sum import BookedFill, final_account
+from executor.domain.settlement_sum import BookedFill, final_account, was_held
+
+OPENED = datetime(2025, 10, 10, 21, 55, tzinfo=UTC)
 
 
 def fill(side: Side, price: str, quantity: str, fee: str | None) -> BookedFill:
@@ -29,3 +34,22 @@ def test_net_is_sold_less_bought_plus_funding_less_fees_to_the_last_digit() -> N
 
 def test_one_unknown_fee_leaves_the_whole_account_unknown() -> None:
     assert final_account([*ROUND_TRIP, fill(Side.BUY, "1", "1", None)], []) is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_ours"),
+    [
+        pytest.param(-1, False, id="before the first fill"),
+        pytest.param(0, True, id="in the moment of the first fill"),
+        pytest.param(5, True, id="while it is held"),
+        pytest.param(10, True, id="in the moment of the last fill"),
+        pytest.param(11, False, id="after the last fill, whatever else is on the contract"),
+    ],
+)
+def test_a_settlement_belongs_to_a_leg_that_was_held(minutes: int, is_ours: bool) -> None:
+    changes = [
+        (OPENED, Decimal(5)),
+        (OPENED + timedelta(minutes=3), Decimal(-2)),
+        (OPENED + timedelta(minutes=10), Decimal(-3)),
+    ]
+    assert was_held(changes, OPENED + timedelta(minutes=minutes)) is is_ours

@@ -55,14 +55,11 @@ INSERT INTO watchlist.live_trade_funding
     (signal_id, leg, venue, symbol, payment_id, amount_usdt, settled_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (venue, symbol, payment_id) DO NOTHING RETURNING id
 """
-_WINDOW = """
-SELECT min(fill.traded_at) FILTER (WHERE placed.purpose = 'open') AS opened,
-       max(fill.traded_at) FILTER (WHERE placed.purpose <> 'open') AS reduced,
-       signal.status IN ('closed', 'failed') AS is_over, signal.closed_at
-FROM watchlist.live_trade_signal AS signal
-JOIN watchlist.live_trade_order AS placed ON placed.signal_id = signal.id AND placed.leg = $2
+_LEG_CHANGES = """
+SELECT fill.traded_at, CASE WHEN placed.purpose = 'open' THEN fill.quantity ELSE -fill.quantity END AS change
+FROM watchlist.live_trade_order AS placed
 JOIN watchlist.live_trade_fill AS fill ON fill.order_id = placed.id
-WHERE signal.id = $1 GROUP BY signal.id
+WHERE placed.signal_id = $1 AND placed.leg = $2 ORDER BY fill.traded_at, fill.id
 """
 _UNBOOKED = """
 SELECT count(*) FROM watchlist.live_trade_order WHERE signal_id = $1 AND booked_quantity <> filled_quantity
@@ -162,11 +159,9 @@ class PostgresBookkeeping:
         rows = await self._pool.fetch(_TAKEN_ELSEWHERE, signal_id, venue, venue_order_ids)
         return [row["venue_order_id"] for row in rows]
 
-    async def leg_window(self, trade: Trade, leg: Leg) -> tuple[datetime, datetime | None] | None:
-        row = await self._pool.fetchrow(_WINDOW, trade.id, leg.value)
-        if row is None or row["opened"] is None:
-            return None
-        return row["opened"], (row["reduced"] or row["closed_at"]) if row["is_over"] else None
+    async def leg_changes(self, trade: Trade, leg: Leg) -> Sequence[tuple[datetime, Decimal]]:
+        rows = await self._pool.fetch(_LEG_CHANGES, trade.id, leg.value)
+        return [(row["traded_at"], row["change"]) for row in rows]
 
     async def finalise(self, trade: Trade) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():

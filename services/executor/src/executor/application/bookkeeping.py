@@ -20,6 +20,7 @@ from common.runtime.tracing import about_trade
 from common.venues.errors import VenueError
 from executor.application.ports import Bookkeeping, Venues
 from executor.domain.records import Trade, TradeBook
+from executor.domain.settlement_sum import was_held
 
 log = structlog.get_logger(__name__)
 
@@ -95,14 +96,14 @@ class Bookkeeper:
         await self._ledger.add_fills(book, await account.fills(book.trade.symbol, since))
 
     async def _book_funding(self, trade: Trade, leg: Leg) -> None:
-        """Only settlements inside the leg's own open window belong to the trade."""
-        window = await self._ledger.leg_window(trade, leg)
-        if window is None:
+        """Only settlements while the leg held something belong to the trade: what is on the same contract besides, and
+        what comes after its last fill, is somebody else's.
+        """
+        changes = await self._ledger.leg_changes(trade, leg)
+        if not changes:
             return
-        opened, closed = window
-        payments = await self._venues[trade.venue(leg)].account.funding_payments(trade.symbol, opened)
-        until = closed or self._clock.now()
-        within = [payment for payment in payments if opened <= payment.settled_at <= until]
+        payments = await self._venues[trade.venue(leg)].account.funding_payments(trade.symbol, changes[0][0])
+        within = [payment for payment in payments if was_held(changes, payment.settled_at)]
         await self._ledger.add_funding(trade, leg, within)
 
     async def _save_positions(self, active: Iterable[Trade]) -> None:

@@ -273,8 +273,8 @@ class Bookkeeping(Protocol):
         """Those of a venue's order ids that stand in the ledgers of other trades."""
         ...
 
-    async def leg_window(self, trade: Trade, leg: Leg) -> tuple[datetime, datetime | None] | None:
-        """When the leg was open at its venue: first opening fill to last closing fill; None before any fill."""
+    async def leg_changes(self, trade: Trade, leg: Leg) -> Sequence[tuple[datetime, Decimal]]:
+        """What the booked fills added to the leg, or took from it (below zero), in base units, oldest first."""
         ...
 
     async def finalise(self, trade: Trade) -> bool:

@@ -1,7 +1,8 @@
 """The final account of a closed trade, from the fills and payments that the venues' own ledgers hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from common.domain.identifiers import Side
@@ -41,3 +42,14 @@ def final_account(fills: Iterable[BookedFill], funding_usdt: Iterable[Decimal]) 
         spread += notional if fill.side is Side.SELL else -notional
         fees += fill.fee_usdt
     return FinalAccount(spread, fees, sum(funding_usdt, Decimal(0)))
+
+
+def was_held(changes: Sequence[tuple[datetime, Decimal]], at: datetime) -> bool:
+    """Whether a settlement at that time was on a leg whose quantity its fills changed so, in base units.
+
+    The leg held something just before that moment, or after it: which of a fill and a settlement of the same moment
+    came first, no venue tells.
+    """
+    before = sum((change for moment, change in changes if moment < at), Decimal(0))
+    after = sum((change for moment, change in changes if moment <= at), Decimal(0))
+    return before != 0 or after != 0
