@@ -101,7 +101,8 @@ def _fills(transaction: Transaction, signal_id: int) -> list[Row]:
 
 
 def _payments(transaction: Transaction, signal_id: int) -> list[Row]:
-    return [picked(row, ("amount_usdt",)) for row in transaction.having("live_trade_funding", signal_id=signal_id)]
+    found = transaction.having("live_trade_funding", signal_id=signal_id)
+    return [picked(row, ("leg", "amount_usdt", "settled_at")) for row in found]
 
 
 def _finalise(

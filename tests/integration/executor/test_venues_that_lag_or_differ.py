@@ -224,6 +224,25 @@ async def test_funding_on_a_position_that_stayed_after_our_leg_is_not_the_trades
     assert {row["leg"] for row in paid} == {"short"}
 
 
+async def test_funding_booked_before_it_was_known_whose_position_it_was_on_does_not_count(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await by_hand(desk.venues["binance"], Side.BUY, "8.2")
+    desk.clock.forward(hours=9)
+    await desk.bookkeeper.sweep()
+    for _ in range(2):
+        await desk.reconciler.sweep(desk.closing.handle)
+    desk.clock.forward(minutes=2)
+    desk.bookkeeper._fills_read.clear()
+    for _ in range(2):
+        desk.bookkeeper._funding_read.clear()
+        await desk.bookkeeper.sweep()
+    paid = await desk.pool.fetch("SELECT leg, amount_usdt FROM watchlist.live_trade_funding")
+    assert {row["leg"] for row in paid} == {"long", "short"}
+    row = await desk.signal(event())
+    assert row["id"] == book.trade.id
+    assert row["funding_usdt"] == sum(row["amount_usdt"] for row in paid if row["leg"] == "long")
+
+
 async def test_a_position_beside_ours_that_goes_again_changes_nothing(desk: ExecutorDesk) -> None:
     book = await desk.open_trade(event())
     for number, side in enumerate((Side.BUY, Side.SELL)):

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+import asyncpg
+
 from common.domain.identifiers import Leg, Purpose, Side
 from common.messaging.outbox import Outbox, OutboxMessage
 from common.persistence.database import Connection, Pool
@@ -16,7 +18,7 @@ from executor.adapters.rows import TRADE_COLUMNS, fetch_book, read_trade
 from executor.adapters.signal_ledger import tell
 from executor.domain.reconciliation import external_order_id
 from executor.domain.records import Order, Trade, TradeBook
-from executor.domain.settlement_sum import BookedFill, FinalAccount, final_account
+from executor.domain.settlement_sum import BookedFill, FinalAccount, final_account, was_held
 
 _ACTIVE = f"SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal WHERE status IN ('open', 'closing')"  # noqa: S608
 _UNBOOKED_TRADES = """
@@ -65,7 +67,7 @@ _UNBOOKED = """
 SELECT count(*) FROM watchlist.live_trade_order WHERE signal_id = $1 AND booked_quantity <> filled_quantity
 """
 _FILLS = "SELECT side, price, quantity, fee_usdt FROM watchlist.live_trade_fill WHERE signal_id = $1"
-_FUNDING = "SELECT amount_usdt FROM watchlist.live_trade_funding WHERE signal_id = $1"
+_FUNDING = "SELECT leg, amount_usdt, settled_at FROM watchlist.live_trade_funding WHERE signal_id = $1 ORDER BY id"
 _FINALISE = """
 UPDATE watchlist.live_trade_signal
 SET spread_pnl_usdt = $3, fees_usdt = $4, funding_usdt = $5, net_pnl_usdt = $6, finalised_at = $7, updated_at = $7,
@@ -159,9 +161,18 @@ class PostgresBookkeeping:
         rows = await self._pool.fetch(_TAKEN_ELSEWHERE, signal_id, venue, venue_order_ids)
         return [row["venue_order_id"] for row in rows]
 
+    @staticmethod
+    async def _funding_on_ours(connection: Connection, trade: Trade) -> list[Decimal]:
+        """The payments on what the trade held, now that every fill is known.
+
+        One may have been booked before it was known that somebody had closed the leg and held a position of their own.
+        """
+        payments = await connection.fetch(_FUNDING, trade.id)
+        changes = {leg: _changes(await connection.fetch(_LEG_CHANGES, trade.id, leg.value)) for leg in Leg}
+        return [paid["amount_usdt"] for paid in payments if was_held(changes[Leg(paid["leg"])], paid["settled_at"])]
+
     async def leg_changes(self, trade: Trade, leg: Leg) -> Sequence[tuple[datetime, Decimal]]:
-        rows = await self._pool.fetch(_LEG_CHANGES, trade.id, leg.value)
-        return [(row["traded_at"], row["change"]) for row in rows]
+        return _changes(await self._pool.fetch(_LEG_CHANGES, trade.id, leg.value))
 
     async def finalise(self, trade: Trade) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -173,8 +184,7 @@ class PostgresBookkeeping:
                 BookedFill(Side(row["side"]), row["price"], row["quantity"], row["fee_usdt"])
                 for row in await connection.fetch(_FILLS, trade.id)
             ]
-            payments: list[Decimal] = [row["amount_usdt"] for row in await connection.fetch(_FUNDING, trade.id)]
-            account = final_account(fills, payments)
+            account = final_account(fills, await self._funding_on_ours(connection, trade))
             if account is None:
                 return False
             with trade_span("finalise", trade.id, trade.traceparent):
@@ -207,6 +217,10 @@ class PostgresBookkeeping:
 
     async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
         await self._pool.execute(_POSITION, venue, list(quantities), list(quantities.values()), read_at)
+
+
+def _changes(rows: Sequence[asyncpg.Record]) -> list[tuple[datetime, Decimal]]:
+    return [(row["traded_at"], row["change"]) for row in rows]
 
 
 def _of_ours(book: TradeBook, fill: Fill) -> list[tuple[Order, Fill]]:

@@ -47,9 +47,8 @@ def final_account(fills: Iterable[BookedFill], funding_usdt: Iterable[Decimal]) 
 def was_held(changes: Sequence[tuple[datetime, Decimal]], at: datetime) -> bool:
     """Whether a settlement at that time was on a leg whose quantity its fills changed so, in base units.
 
-    The leg held something just before that moment, or after it: which of a fill and a settlement of the same moment
+    The leg held something just before that moment, or traded in it: which of a fill and a settlement of the same moment
     came first, no venue tells.
     """
     before = sum((change for moment, change in changes if moment < at), Decimal(0))
-    after = sum((change for moment, change in changes if moment <= at), Decimal(0))
-    return before != 0 or after != 0
+    return before != 0 or any(moment == at for moment, _ in changes)
