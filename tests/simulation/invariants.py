@@ -240,7 +240,6 @@ class Invariants:
         self._positions_equal_the_ledger()
         self._what_is_over_is_flat()
         self._every_fill_is_booked()
-        self._funding_was_on_ours()
         self._every_event_has_a_verdict()
 
     def _positions_equal_the_ledger(self) -> None:
@@ -319,7 +318,7 @@ class Invariants:
         invented = [where for where, amount in booked.items() if where not in truth or truth[where].amount != amount]
         missing = [where for where, payment in truth.items() if self._is_of(payment, row) and where not in booked]
         self._check("f", not missing and not invented, f"funding missing {missing[:4]}, invented {invented[:4]}")
-        wanted = cash + row["funding_usdt"]
+        wanted = cash + self._funding_on_ours(row)
         self._check(
             "f", row["net_pnl_usdt"] == wanted, f"net P&L of trade {row['id']}: {row['net_pnl_usdt']}, {wanted}"
         )
@@ -332,18 +331,20 @@ class Invariants:
         is_large = abs(payment.position) > 2 * self._lot(payment.symbol)
         return is_large and min(fills) < payment.time <= max(fills)
 
-    def _funding_was_on_ours(self) -> None:
-        """(f): no payment is booked to a leg that held nothing then, whoever else was on the contract."""
-        purposes = {row["id"]: (row["purpose"], row["leg"]) for row in self._world.rows("live_trade_order")}
-        for paid in self._world.rows(_FUNDING):
-            held = {"before": Decimal(0), "after": Decimal(0)}
-            for fill in self._world.rows("live_trade_fill", signal_id=paid["signal_id"]):
-                purpose, leg = purposes[fill["order_id"]]
-                if leg == paid["leg"]:
-                    change = fill["quantity"] if purpose == "open" else -fill["quantity"]
-                    held["before"] += change * (fill["traded_at"] < paid["settled_at"])
-                    held["after"] += change * (fill["traded_at"] <= paid["settled_at"])
-            self._check("f", any(held.values()), f"funding {paid['payment_id']} is of nothing that was held")
+    def _funding_on_ours(self, row: dict[str, Any]) -> Decimal:
+        """The payments of a trade on legs that held something then, whoever else was on the contract."""
+        orders = {order["id"]: order for order in self._world.rows("live_trade_order", signal_id=row["id"])}
+        fills = [(orders[fill["order_id"]], fill) for fill in self._world.rows("live_trade_fill", signal_id=row["id"])]
+        total = Decimal(0)
+        for paid in self._world.rows(_FUNDING, signal_id=row["id"]):
+            before, at_once = Decimal(0), False
+            for order, fill in fills:
+                if order["leg"] == paid["leg"]:
+                    change = fill["quantity"] if order["purpose"] == "open" else -fill["quantity"]
+                    before += change if fill["traded_at"] < paid["settled_at"] else 0
+                    at_once |= fill["traded_at"] == paid["settled_at"]
+            total += paid["amount_usdt"] if before or at_once else 0
+        return total
 
     def _every_event_has_a_verdict(self) -> None:
         signals = {row["event_id"]: row["status"] for row in self._world.rows("live_trade_signal")}
