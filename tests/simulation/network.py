@@ -7,8 +7,8 @@ from random import Random
 from support.virtual_process import Journey, Life
 from support.virtual_time import VirtualLoop
 
-SLOW_SECONDS_MAX = 4.9
-"""A late request still arrives within the time that a venue accepts it and a client waits."""
+SLOW_SECONDS_MAX = 2.5
+"""A late request still arrives while a client waits; an order, about as often as not, while its venue accepts it."""
 
 
 @dataclass(eq=False)

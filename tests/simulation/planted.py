@@ -116,6 +116,21 @@ def _forget_the_lease() -> Patches:
     return stack
 
 
+def _send_at_any_age() -> Patches:
+    original = guarded_desk.GuardedDesk.send
+
+    async def send(
+        self: Any, intent: OrderIntent, purpose: Any, authority: Authority, not_after_seconds: float
+    ) -> OrderReport:
+        return await original(self, intent, purpose, authority, float("inf"))
+
+    return patch.object(guarded_desk.GuardedDesk, "send", send)
+
+
+def _give_up_early() -> Patches:
+    return patch.object(orders, "GIVE_UP_AFTER_SECONDS", 0.3)
+
+
 def _leave_the_stray_leg() -> Patches:
     async def no_excess(self: Any, *_: Any) -> None:
         return None
@@ -140,6 +155,8 @@ PLANTED: Mapping[str, Planted] = {
     "unknown_is_failed": Planted("an order without an answer counts as not sent", 12, _unknown_is_failed),
     "ignore_partial_fills": Planted("an order that ended counts as filled whole", 14, _ignore_partial_fills),
     "forget_the_lease": Planted("nobody checks the lease or the version", 1, _forget_the_lease),
+    "send_at_any_age": Planted("an executor that slept sends what it meant to send before", 1, _send_at_any_age),
+    "give_up_early": Planted("an order that is still on its way counts as never sent", 1, _give_up_early),
     "leave_the_stray_leg": Planted("what one leg filled alone is left there", 12, _leave_the_stray_leg),
     "halt_by_name_only": Planted("a halt is stored and nobody looks at it", 68, _halt_by_name_only),
 }

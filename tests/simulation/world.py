@@ -215,6 +215,7 @@ class World:
             line.calm()
         for server in self.venues.values():
             server.end_faults()
+            server.clock_offset_seconds = 0.0
         for process in self.processes.values():
             if process.life is not None and process.life.standing:
                 self.loop.go_on(process.life)
@@ -264,6 +265,10 @@ class World:
                 self.ask_close()
             case "external_close" | "external_open" | "external_turn" | "liquidate" | "deleverage":
                 self._intervene(trouble)
+            case "change_rules":
+                self._change_rules(trouble)
+            case "clock_offset":
+                self._shift_clock(trouble)
             case _:
                 assert trouble.fault is not None
                 server = self.venues[target]
@@ -299,6 +304,19 @@ class World:
             self.counts[
                 f"intervened {trouble.kind}{' of an entry in flight' if self._is_in_flight(symbol) else ''}"
             ] += 1
+
+    def _change_rules(self, trouble: Trouble) -> None:
+        """The contract's lot and its smallest order become so many times as large."""
+        name, symbol = trouble.target.split(":")
+        lot = self.plan.steps[symbol] * Decimal(str(trouble.share))
+        table = {"kind": "change_rules", "symbol": symbol, "quantity_step": lot, "quantity_min": lot}
+        self.venues[name].venue.intervene(Intervention.model_validate(table))
+
+    def _shift_clock(self, trouble: Trouble) -> None:
+        server = self.venues[trouble.target]
+        server.clock_offset_seconds = trouble.share
+        self._trouble_for(trouble.seconds)
+        self._later(trouble.seconds, lambda: setattr(server, "clock_offset_seconds", 0.0))
 
     def _is_in_flight(self, symbol: str) -> bool:
         entries = self.rows("live_trade_entry", status="opening")

@@ -1,7 +1,7 @@
 """A venue in virtual time behind the ports: the engine of `venue_sim` with its faults, reached over a slow line.
 
 What the wire does to a request (lost, late, banned, garbled) ends here in the same errors as in the ccxt adapter. An
-order that arrives later than the venue accepts a signed request is refused, as real venues do.
+order that arrives later than the venue accepts a signed request, by its own clock, is refused, as real venues do.
 """
 
 import asyncio
@@ -43,6 +43,11 @@ from venue_sim.faults import WIRE, EndpointClass, FaultKind, FaultSpec, Target
 from venue_sim.refusals import Reason, Refusal
 
 REQUEST_TIMEOUT_SECONDS = 5.0
+AHEAD_SECONDS_MAX = 1.0
+"""How far a request's time may be ahead of the venue's clock."""
+
+RULES_RENEWED_SECONDS = 30.0
+"""The adapter reads a venue's contracts anew every hour; this is one at the speed of a run."""
 
 Answer = TypeVar("Answer")
 
@@ -75,7 +80,8 @@ class VirtualVenue:
     life: Life
     network: VenueNetwork
     clock: Clock
-    _instruments: Mapping[str, Instrument] | None = None
+    _instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    _instruments_read_at: float = 0.0
     _outside: Context = field(default_factory=copy_context)
 
     venue: str = field(init=False)
@@ -86,8 +92,10 @@ class VirtualVenue:
     # Public data
 
     async def instruments(self) -> Mapping[str, Instrument]:
-        if self._instruments is None:
+        now = self.clock.monotonic()
+        if not self._instruments or now - self._instruments_read_at > RULES_RENEWED_SECONDS:
             self._instruments = await self._read(None, None, self._list)
+            self._instruments_read_at = now
         return self._instruments
 
     async def book(self, symbol: str) -> OrderBook:
@@ -115,7 +123,7 @@ class VirtualVenue:
         }
 
     async def server_time_offset_seconds(self) -> float:
-        return await self._read(None, None, lambda: 0.0)
+        return await self._read(None, None, lambda: self.server.clock_offset_seconds)
 
     async def close(self) -> None:
         return
@@ -205,8 +213,9 @@ class VirtualVenue:
         target = Target(EndpointClass.ORDER_CREATE, intent.symbol, reduce_only=intent.reduce_only)
 
         def place() -> OrderReport:
-            if self.clock.unix_seconds() - signed_at > ORDER_RECEIVE_WINDOW_MS / 1000:
-                raise OrderRejected(self.venue, "the request is too old", "recv_window")
+            age_seconds = self.clock.unix_seconds() + self.server.clock_offset_seconds - signed_at
+            if not -AHEAD_SECONDS_MAX <= age_seconds <= ORDER_RECEIVE_WINDOW_MS / 1000:
+                raise OrderRejected(self.venue, f"the request is {age_seconds} s old", "recv_window")
             try:
                 return report(self.server.place(intent), intent.client_order_id)
             except Refusal as refusal:

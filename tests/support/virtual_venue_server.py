@@ -33,6 +33,9 @@ class VenueServer:
     arrived: list[Callable[["VenueServer", Order, str], None]] = field(default_factory=list)
     """Told of every order that took effect, with the client order id that it came with."""
 
+    clock_offset_seconds: float = 0.0
+    """How far its clock is ahead of everybody else's."""
+
     _met: Counter[str] = field(default_factory=Counter)
 
     @property
