@@ -20,6 +20,8 @@ class Line:
     typical_seconds: float
     loss: float = 0.0
     slow: float = 0.0
+    slow_orders: float = 0.0
+    """The share of orders that are late, where that is larger: they come when somebody may have given them up."""
     cut: float = 0.0
     """Of the late requests, the share whose client does not wait."""
     down_until_seconds: float = 0.0
@@ -28,15 +30,22 @@ class Line:
 
     def journey(self, life: Life) -> Journey:
         """See the networks of the servers in `support`."""
+        return self._journey(self.slow)
+
+    def order_journey(self, life: Life) -> Journey:
+        """The same for an order."""
+        return self._journey(max(self.slow, self.slow_orders))
+
+    def _journey(self, slow: float) -> Journey:
         there, back, lost, late, by = (self.random.random() for _ in range(5))
         if self.loop.time() < self.down_until_seconds:
             self.met["unreachable"] += 1
             raise ConnectionRefusedError("nobody answers")
         there_seconds = self.typical_seconds * (0.5 + there)
-        if late < self.slow:
+        if late < slow:
             self.met["late"] += 1
             there_seconds += by * SLOW_SECONDS_MAX
-        is_cut = late < self.slow * self.cut
+        is_cut = late < slow * self.cut
         request_lost, answer_lost = lost < self.loss / 2, self.loss / 2 <= lost < self.loss
         self.met["request_lost"] += request_lost
         self.met["answer_lost"] += answer_lost
@@ -48,4 +57,4 @@ class Line:
 
     def calm(self) -> None:
         """Nothing is lost or late any more."""
-        self.loss = self.slow = self.down_until_seconds = 0.0
+        self.loss = self.slow = self.slow_orders = self.down_until_seconds = 0.0

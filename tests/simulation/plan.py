@@ -172,20 +172,20 @@ def _server_trouble(random: Random, at: float, server: str) -> Trouble:
     return Trouble(at, kind, server, random.uniform(1, 6) if kind == "down" else random.uniform(3, 15), share)
 
 
-_LATE = ("late",) * 5
+_LATE_ORDERS = ("late_orders",) * 4
 """Frequent, because what a late order does depends on when it comes: before or after somebody gave it up."""
 
 
 def _venue_trouble(random: Random, at: float, venue: str, symbol: str) -> Trouble:
-    kind = random.choice((*_FAULTS, "down", "lossy", *_LATE, "change_rules", "clock_offset"))
+    kind = random.choice((*_FAULTS, "down", "lossy", "late", *_LATE_ORDERS, "change_rules", "clock_offset"))
     seconds = random.uniform(2, 20)
     if kind == "change_rules":
         return Trouble(at, kind, f"{venue}:{symbol}", share=random.choice((0.1, 2.0)))
     if kind == "clock_offset":
         return Trouble(at, kind, venue, seconds, random.uniform(-0.9, 2.5))
-    if kind == "late":
-        return Trouble(at, kind, venue, seconds, random.choice((0.3, 0.6)))
-    if kind in ("down", "lossy"):
+    if kind == "late_orders":
+        return Trouble(at, kind, venue, seconds * 2, random.choice((0.3, 0.6)))
+    if kind in ("down", "lossy", "late"):
         return Trouble(at, kind, venue, min(seconds, 8), random.choice((0.05, 0.3, 0.6)))
     table: dict[str, Any] = {"kind": kind, "seed": random.getrandbits(32)}
     table |= {name: value(random) if callable(value) else value for name, value in _FAULTS[kind].items()}

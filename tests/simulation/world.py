@@ -257,7 +257,7 @@ class World:
                 self.kill(self.processes[target], trouble.seconds)
             case "pause":
                 self.pause(self.processes[target], trouble.seconds)
-            case "down" | "lossy" | "late":
+            case "down" | "lossy" | "late" | "late_orders":
                 self._trouble_line(trouble)
             case "state":
                 self.ask_state(target)
@@ -281,8 +281,9 @@ class World:
         if trouble.kind == "down":
             line.go_down(trouble.seconds)
             return
-        setattr(line, "loss" if trouble.kind == "lossy" else "slow", trouble.share)
-        self._later(trouble.seconds, lambda: setattr(line, "loss" if trouble.kind == "lossy" else "slow", 0.0))
+        trouble_of = {"lossy": "loss", "late": "slow", "late_orders": "slow_orders"}[trouble.kind]
+        setattr(line, trouble_of, trouble.share)
+        self._later(trouble.seconds, lambda: setattr(line, trouble_of, 0.0))
 
     def _intervene(self, trouble: Trouble) -> None:
         """Somebody trades by hand, or the venue does. A turn sells (buys) more than the account is long (short)."""

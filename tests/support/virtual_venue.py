@@ -63,6 +63,10 @@ class VenueNetwork(Protocol):
         """
         ...
 
+    def order_journey(self, life: Life) -> Journey:
+        """The next order's; raises as `journey` does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
@@ -275,7 +279,8 @@ class VirtualVenue:
         Raises:
             TimeoutError: no answer in time; OSError: no connection; VenueError: an answer that says so.
         """
-        journey = self.network.journey(self.life)
+        is_order = target.endpoint is EndpointClass.ORDER_CREATE
+        journey = self.network.order_journey(self.life) if is_order else self.network.journey(self.life)
 
         def serve(reply: Reply[Answer]) -> None:
             self._serve(target, work, failure, reply)
