@@ -51,11 +51,8 @@ def _add_fill(transaction: Transaction, *arguments: Any) -> list[Row]:
     if known is None:
         return one(transaction.insert("live_trade_fill", **values), "id")
     known = transaction.locked("live_trade_fill", known["id"]) or known
-    has_grown = known["quantity"] < values["quantity"]
-    has_fee_now = known["fee_usdt"] is None and values["fee_usdt"] is not None
-    if known["signal_id"] == values["signal_id"] and (has_grown or has_fee_now):
-        changed = {name: values[name] for name in ("fee_usdt", "quantity")}
-        return one(transaction.update("live_trade_fill", known, **changed), "id")
+    if known["fee_usdt"] is None and values["fee_usdt"] is not None:
+        return one(transaction.update("live_trade_fill", known, fee_usdt=values["fee_usdt"]), "id")
     return []
 
 

@@ -201,13 +201,8 @@ def _insert_external(
         "resolved_at": now,
         "booked_quantity": Decimal(0),
     }
-    known = transaction.conflicting("live_trade_order", values)
-    if known is None:
+    if transaction.conflicting("live_trade_order", values) is None:
         transaction.insert("live_trade_order", **values)
-        return []
-    known = transaction.locked("live_trade_order", known["id"]) or known
-    if known["filled_quantity"] < quantity:
-        transaction.update("live_trade_order", known, quantity=quantity, filled_quantity=quantity)
     return []
 
 

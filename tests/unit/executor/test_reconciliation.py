@@ -138,13 +138,12 @@ def test_the_newest_fills_explain_first() -> None:
     assert parts(book(), 2, fills) == {"c": 1, "d": 2}
 
 
-def test_what_is_booked_already_is_not_booked_again_and_the_rest_of_it_can_be() -> None:
-    sold = theirs("a", Side.SELL, 8)
-    booked = book(ExternalPart(sold, Decimal(5)))
-    late = replace(OPENED, id=9, client_order_id="late", venue_order_id="late", filled_quantity=Decimal(3))
-    grown = TradeBook(TRADE, (), [*booked.orders, late])
-    fills = [sold, SeenFill("f-2", "late", Side.BUY, Decimal(3), Decimal(100), NOW + timedelta(seconds=90))]
-    assert parts(grown, 0, fills) == {"a": 8}
+def test_what_is_booked_already_explains_nothing_more() -> None:
+    first, second = theirs("a", Side.SELL, 2), theirs("b", Side.SELL, 2)
+    booked = book(ExternalPart(first, Decimal(2)))
+    assert parts(booked, 1, [first, second]) == {"b": 2}
+    explanation = explain(booked, drift(booked, 1), [OURS, first], (), HALF_A_LOT)
+    assert explanation.kind is DriftKind.UNEXPLAINED
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,8 @@ _ADD_FILL = """
 INSERT INTO watchlist.live_trade_fill
     (signal_id, order_id, venue, symbol, fill_id, side, price, quantity, fee_usdt, traded_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (venue, symbol, fill_id) DO UPDATE SET fee_usdt = EXCLUDED.fee_usdt, quantity = EXCLUDED.quantity
-    WHERE live_trade_fill.signal_id = EXCLUDED.signal_id AND (live_trade_fill.quantity < EXCLUDED.quantity
-        OR (live_trade_fill.fee_usdt IS NULL AND EXCLUDED.fee_usdt IS NOT NULL))
+ON CONFLICT (venue, symbol, fill_id) DO UPDATE SET fee_usdt = EXCLUDED.fee_usdt
+    WHERE live_trade_fill.fee_usdt IS NULL AND EXCLUDED.fee_usdt IS NOT NULL
 RETURNING id
 """
 # What is booked of an order is the sum of its fills; the average price becomes exact with the last of them.

@@ -71,15 +71,13 @@ SET status = $3, venue_order_id = coalesce($4, venue_order_id), filled_quantity 
     error = $7, resolved_at = $8, version = version + 1
 WHERE id = $1 AND status = ANY($2) AND filled_quantity <= $5 RETURNING id
 """
-# An execution that somebody else's order made on a leg of ours, named after the venue's own id. What of it is ours may
-# turn out to be more than was known: a late fill of ours can be closed by it too.
+# An execution that somebody else's order made on a leg of ours, named after the venue's own id.
 _INSERT_EXTERNAL = """
 INSERT INTO watchlist.live_trade_order
     (signal_id, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only, quantity,
      reference_price, status, venue_order_id, filled_quantity, average_price, intended_at, resolved_at)
 VALUES ($1, 0, $2, 'external', $3, $4, $5, $6, $7, true, $8, $9, 'filled', $10, $8, $9, $11, $11)
-ON CONFLICT (client_order_id) DO UPDATE SET quantity = EXCLUDED.quantity, filled_quantity = EXCLUDED.filled_quantity
-    WHERE live_trade_order.filled_quantity < EXCLUDED.filled_quantity
+ON CONFLICT (client_order_id) DO NOTHING
 """
 _OPERATOR_CLOSES = """
 SELECT DISTINCT ON (asked.signal_id) asked.id, asked.signal_id, 'operator:' || (asked.evidence->>'who') AS requested_by

@@ -200,7 +200,7 @@ class TradeLedger(OrderOutcomes, Protocol):
 
     async def add_external(self, book: TradeBook, leg: Leg, parts: Sequence[ExternalPart], cause: str) -> TradeBook:
         """Books executions of others as far as they reduced the trade's leg, as orders of purpose `external`, by their
-        ids; of one that is booked already, the larger part.
+        ids, each once.
         """
         ...
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from common.domain.identifiers import Leg, Purpose, Side
-from executor.domain.records import Order, TradeBook
+from executor.domain.records import TradeBook
 
 
 class DriftKind(StrEnum):
@@ -65,7 +65,7 @@ class SeenFill:
 
 @dataclass(frozen=True, slots=True)
 class ExternalPart:
-    """A fill of somebody else's order, and how much of it reduced the leg in all: never less than was booked of it."""
+    """A fill of somebody else's order, and how much of it reduced the leg."""
 
     fill: SeenFill
     quantity: Decimal
@@ -104,8 +104,8 @@ def explain(
     """Looks for the fills behind a drift, in the venue's own ledger (`fills`, oldest first).
 
     First our own orders that filled more than we knew. Then, where the venue holds less, executions of other orders
-    against the leg, newest first, for exactly what is missing. Nothing is explained while the venue's ledger lacks
-    some of our own fills, or by a part of what is missing: the rest of the story has not been told yet.
+    against the leg that are not booked yet, newest first, for exactly what is missing. Nothing is explained while the
+    venue's ledger lacks some of our own fills, or by a part of what is missing: the rest has not been told yet.
     `taken_orders` are venue order ids that other trades have booked.
     """
     orders = [order for order in book.orders if order.leg is drift.leg]
@@ -125,7 +125,7 @@ def explain(
         return Explanation(DriftKind.UNEXPLAINED, {}, ())
     own = {order.venue_order_id for order in orders if order.purpose is not Purpose.EXTERNAL} | set(taken_orders)
     others = _reducing(book, drift, [fill for fill in fills if fill.venue_order_id not in own])
-    found = sum((part.quantity - _booked(book, part.fill) for part in others), Decimal(0))
+    found = sum((part.quantity for part in others), Decimal(0))
     if abs(found - drift.missing) > tolerance:
         return Explanation(DriftKind.UNEXPLAINED, {}, ())
     return Explanation(DriftKind.EXTERNAL_CLOSE, {}, others)
@@ -142,23 +142,13 @@ def _reducing(book: TradeBook, drift: LegDrift, fills: Sequence[SeenFill]) -> li
     """The newest fills against the leg since its first order, up to what is missing."""
     side = Side.SELL if drift.leg is Leg.LONG else Side.BUY
     began_at = min(order.intended_at for order in book.orders if order.leg is drift.leg)
+    booked = {order.client_order_id for order in book.orders if order.purpose is Purpose.EXTERNAL}
+    venue, symbol = book.trade.venue(drift.leg), book.trade.symbol
     found: list[ExternalPart] = []
     left = drift.missing
     for fill in reversed(fills):
-        booked = _booked(book, fill)
-        part = min(left, fill.quantity - booked)
-        if fill.side is side and fill.traded_at >= began_at and part > 0:
-            found.append(ExternalPart(fill, booked + part))
-            left -= part
+        is_new = external_order_id(venue, symbol, fill.fill_id) not in booked
+        if is_new and fill.side is side and fill.traded_at >= began_at and left > 0:
+            found.append(ExternalPart(fill, min(left, fill.quantity)))
+            left -= fill.quantity
     return found[::-1]
-
-
-def _booked(book: TradeBook, fill: SeenFill) -> Decimal:
-    """How much of a fill of somebody else's order is in the trade's ledger already."""
-    return sum((order.filled_quantity for order in book.orders if _is_of(order, fill)), Decimal(0))
-
-
-def _is_of(order: Order, fill: SeenFill) -> bool:
-    return order.purpose is Purpose.EXTERNAL and order.client_order_id == external_order_id(
-        order.venue, order.symbol, fill.fill_id
-    )
