@@ -29,7 +29,7 @@ from position_monitor.domain.exits import Action, Verdict
 from position_monitor.domain.requests import Request
 from position_monitor.domain.trade import Trade
 from support.embedded_stack import Database
-from support.executor_desk import DeskClock, ExecutorDesk, SilentBus, event
+from support.executor_desk import DeskClock, ExecutorDesk, SilentBus, event, unpublished
 from support.memory_pool import MemoryPool
 from support.memory_schema import open_memory_database
 
@@ -44,7 +44,7 @@ class Sides:
     executor: ExecutorDesk
     ledger: PostgresLedger
     decisions: PostgresDecisions
-    outbox: Outbox
+    pool: Pool
 
     async def only_trade(self) -> Trade:
         [found] = (await self.ledger.snapshot()).trades
@@ -82,7 +82,7 @@ async def sides(request: pytest.FixtureRequest, database: Database) -> AsyncIter
         executor, monitor = made = [await connect_pool(database.dsn_of(name), name) for name in ("executor", SERVICE)]
     outbox = Outbox(SERVICE, monitor, SilentBus(), clock)
     decisions = PostgresDecisions(monitor, outbox, Journal(SERVICE, monitor, clock))
-    yield Sides(ExecutorDesk(executor, clock, {}), PostgresLedger(monitor), decisions, outbox)
+    yield Sides(ExecutorDesk(executor, clock, {}), PostgresLedger(monitor), decisions, monitor)
     for pool in made:
         await pool.close()
 
@@ -161,7 +161,7 @@ async def test_what_was_asked_is_told_once_and_counted_also_by_another_monitor(s
         for _ in range(2):
             await sides.decisions.record(sample(sides, book.trade.id), request, "close_requested")
         assert (await sides.only_trade()).asked[topic].times == times
-    assert (await sides.outbox.backlog())[0] == 2
+    assert await unpublished(sides.pool, SERVICE) == 2
     restarted = PostgresLedger(sides.ledger._pool)
     assert (await restarted.snapshot()).trades[0].asked[topic].times == 2
 
@@ -170,5 +170,5 @@ async def test_a_verdict_without_a_request_tells_nobody(sides: Sides) -> None:
     book = await sides.opened()
     await sides.decisions.record(sample(sides, book.trade.id), None, None)
     await sides.decisions.noticed("hedge_looks_broken", {"long": "5"}, "SOL", book.trade.id)
-    assert (await sides.outbox.backlog())[0] == 0
+    assert await unpublished(sides.pool, SERVICE) == 0
     assert (await sides.only_trade()).asked == {}

@@ -24,7 +24,7 @@ from signal_ingest.domain.prediction.history import pair_name
 from signal_ingest.domain.trigger import JudgedObservation
 from signal_ingest.domain.watchlist_event import Step, WatchlistEvent, close
 from support.embedded_stack import Database
-from support.executor_desk import SilentBus
+from support.executor_desk import SilentBus, unpublished
 from support.ingest_fakes import TwoClocks
 from support.memory_pool import MemoryPool
 from support.memory_schema import open_memory_database
@@ -38,12 +38,12 @@ class Stores:
     watchlist: PostgresWatchlist
     past: PostgresObservationPast
     skipped: PostgresSkippedSignals
-    outbox: Outbox
+    pool: Pool
     signals: PostgresSignalLedger
 
     async def waiting(self) -> int:
         """Messages that wait to be published."""
-        return (await self.outbox.backlog())[0]
+        return await unpublished(self.pool, "signal_ingest")
 
     async def record(self, *batch: JudgedObservation, rules: MergeRules = MERGING) -> Sequence[Placement | None]:
         return await self.watchlist.record(batch, keys_touched(batch), lambda live: merge(live, batch, {}, rules))
@@ -68,7 +68,7 @@ async def stores(request: pytest.FixtureRequest, database: Database) -> AsyncIte
         PostgresWatchlist(ingest, outbox, journal),
         PostgresObservationPast(ingest),
         PostgresSkippedSignals(ingest, outbox, journal),
-        outbox,
+        ingest,
         PostgresSignalLedger(
             executor,
             Outbox("executor", executor, SilentBus(), clock),

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.messages.contracts import CloseRequested, Prediction, ScaleInRequested, WatchlistEvent
+from common.messaging import outbox
 from common.messaging.outbox import Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
@@ -66,6 +67,11 @@ class DeskClock:
     def forward(self, **amount: float) -> None:
         """Lets strategy time pass."""
         self.hand.moment += timedelta(**amount)
+
+
+async def unpublished(pool: Pool, service: str) -> int:
+    """How many of a service's messages wait to be published."""
+    return len(await pool.fetch(outbox._UNPUBLISHED, service, 0, 500))
 
 
 class SilentBus:
