@@ -6,6 +6,7 @@ A process is given what it needs and no more: each service its own database role
 import os
 import secrets
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,8 @@ from types import MappingProxyType
 
 import httpx
 
+from common.persistence.logins import ROLE_OF_SERVICE
+from common.runtime.clock import ReplayClock
 from local_stack.nats import answers
 from local_stack.ports import LOOPBACK
 from local_stack.processes import Command, Part
@@ -26,7 +29,7 @@ _KNOWS_THE_OTHERS = "api_gateway"
 
 def role_of(service: str) -> str:
     """The database role that a service connects as; the migration makes it."""
-    return f"tandem_{service}"
+    return ROLE_OF_SERVICE[service]
 
 
 def title_of(service: str) -> str:
@@ -44,6 +47,16 @@ class ReplayTime:
     epoch: datetime
     speed: float
     started_file: Path
+
+    def clock(self) -> ReplayClock:
+        return ReplayClock(self.epoch, self.speed, self.started_file)
+
+    def start(self) -> None:
+        """Lets market time run, in every process at the same moment."""
+        written = self.started_file.with_suffix(".new")
+        written.write_text(repr(time.time()))
+        # Renamed, so that no process reads half of the number.
+        written.rename(self.started_file)
 
     def environment(self) -> dict[str, str]:
         return {

@@ -5,7 +5,6 @@ Leaving the block, however it is left, stops every process and removes the data 
 """
 
 import secrets
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -13,9 +12,9 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
-import asyncpg
 import httpx
 
+from common.persistence.logins import set_passwords
 from common.runtime.clock import ReplayClock
 from local_stack.nats import nats_server, nats_url
 from local_stack.ports import Ports, claim
@@ -111,15 +110,11 @@ class LocalStack:
 
     def market_clock(self) -> ReplayClock:
         """The clock that every process of the run has; it stands still until `start_clock`."""
-        return ReplayClock(self._replay.epoch, self._replay.speed, self._replay.started_file)
+        return self._replay.clock()
 
     def start_clock(self) -> None:
         """Lets market time run, in every process at the same moment."""
-        started_file = self._replay.started_file
-        written = started_file.with_suffix(".new")
-        written.write_text(repr(time.time()))
-        # Renamed, so that no process reads half of the number.
-        written.rename(started_file)
+        self._replay.start()
 
     @property
     def _replay(self) -> ReplayTime:
@@ -209,17 +204,8 @@ class LocalStack:
         return self._clock.environment() if self._clock else {}
 
     async def _set_role_passwords(self) -> None:
-        connection = await asyncpg.connect(self.owner_dsn)
-        try:
-            # A statement that fails would be logged with the password in it.
-            await connection.execute("SET log_min_error_statement = panic")
-            for service in SERVICES:
-                password = secrets.token_urlsafe(24)
-                statement = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"
-                await connection.execute(await connection.fetchval(statement, role_of(service), password))
-                self._role_passwords[service] = password
-        finally:
-            await connection.close()
+        self._role_passwords = {service: secrets.token_urlsafe(24) for service in SERVICES}
+        await set_passwords(self.owner_dsn, {role_of(name): word for name, word in self._role_passwords.items()})
 
     def _say_starting(self, parts: list[Part]) -> None:
         self._screen.say(f"starting {', '.join(part.title for part in parts)}")

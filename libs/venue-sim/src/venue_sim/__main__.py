@@ -1,8 +1,8 @@
-"""`python -m venue_sim --venue NAME --scenario FILE --port PORT`: one simulated venue on the loopback interface.
+"""`python -m venue_sim --venue NAME --scenario FILE --port PORT`: one simulated venue, on the loopback interface.
 
-The account's keys come from VENUE_<NAME>_API_KEY and _API_SECRET (OKX: and _API_PASSPHRASE), market time from
-CLOCK_EPOCH, CLOCK_SPEED and CLOCK_STARTED_FILE (the machine's time without them). What is wrong with any of it is
-said on stderr, with exit code 2.
+The account's keys come from VENUE_<NAME>_API_KEY and _API_SECRET (OKX: and _API_PASSPHRASE), which may stand in files
+of the folder SECRETS_DIR, market time from CLOCK_EPOCH, CLOCK_SPEED and CLOCK_STARTED_FILE (the machine's time without
+them). What is wrong with any of it is said on stderr, with exit code 2.
 """
 
 import argparse
@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common.runtime.clock import clock_from_environment
+from common.runtime.secret_files import with_secret_files
 from venue_sim.dialects import has_passphrase, open_venue
 from venue_sim.dialects.wire import Credentials
 from venue_sim.scenario import VenueScenario, load_scenario
-from venue_sim.server import build_app, build_server
+from venue_sim.server import HOST, build_app, build_server
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -23,21 +24,23 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         scenario = _venue_scenario(options.scenario, options.venue)
-        credentials = _credentials(options.venue, has_passphrase(scenario.protocol), environment)
+        given = with_secret_files(environment)
+        credentials = _credentials(options.venue, has_passphrase(scenario.protocol), given)
         clock = clock_from_environment(environment)
     except ValueError as error:
         print(f"venue_sim: {error}", file=sys.stderr)
         return 2
     venue, dialect = open_venue(options.venue, scenario, clock, credentials)
-    build_server(build_app(venue, dialect), options.port).run()
+    build_server(build_app(venue, dialect), options.port, options.host).run()
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="venue_sim", description="A simulated venue on the loopback interface.")
+    parser = argparse.ArgumentParser(prog="venue_sim", description="A simulated venue.")
     parser.add_argument("--venue", required=True, help="a venue of the scenario")
     parser.add_argument("--scenario", required=True, type=Path, help="the scenario file (TOML)")
     parser.add_argument("--port", required=True, type=int)
+    parser.add_argument("--host", default=HOST, help="where it listens; 0.0.0.0 in a container")
     return parser
 
 

@@ -84,11 +84,14 @@ async def _cut(request: Request) -> None:
         pass
 
 
-def build_server(app: ASGIApp, port: int) -> uvicorn.Server:
-    """A server of `app` on the loopback interface; it does not log requests, for it answers thousands a second."""
+def build_server(app: ASGIApp, port: int, host: str = HOST) -> uvicorn.Server:
+    """A server of `app`, on the loopback interface unless told otherwise.
+
+    It does not log requests, for it answers thousands a second.
+    """
     config = uvicorn.Config(
         app,
-        host=HOST,
+        host=host,
         port=port,
         http=CuttableProtocol,
         ws="none",

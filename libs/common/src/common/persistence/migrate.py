@@ -1,8 +1,12 @@
-"""Brings a database to the newest schema: `python -m common.persistence.migrate` with the owner's DATABASE_URL."""
+"""Brings a database to the newest schema: `python -m common.persistence.migrate` with the owner's DATABASE_URL.
+
+Where the services' own addresses are given too, their roles get the passwords that stand in them (see `logins`).
+"""
 
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +16,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from common.persistence.logins import passwords_in, set_passwords
 from common.persistence.owner import owner_dsn
 from common.persistence.retention import make_months
 from common.runtime.clock import SystemClock
+from common.runtime.secret_files import with_secret_files
 from common.runtime.settings import SettingsError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -109,15 +115,19 @@ async def _make_months(dsn: str, now: datetime) -> None:
         await connection.close()
 
 
-def main() -> int:
+def main(environment: Mapping[str, str]) -> int:
+    """Migrates and sets passwords; the exit code, 2 with a sentence on stderr for what is wrong in the environment."""
     try:
-        dsn = owner_dsn(os.environ)
-    except SettingsError as error:
+        given = with_secret_files(environment)
+        passwords = passwords_in(given)
+        dsn = owner_dsn(given)
+    except (SettingsError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     bring_to_newest(dsn)
+    asyncio.run(set_passwords(dsn, passwords))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(os.environ))

@@ -7,6 +7,7 @@ database. What may pass by itself (the database or the bus being away) is answer
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ from common.runtime.health import Check, check_all
 from common.runtime.http_watch import HttpWatch
 from common.runtime.metrics import DEPENDENCY_UP, LOOP_FAILURES
 from common.runtime.problems import PROBLEM_RESPONSES, install_problem_handlers
+from common.runtime.secret_files import with_secret_files
 from common.runtime.settings import SettingsError
 from common.runtime.tracing import configure_tracing
 from common.venues.errors import VenueError
@@ -162,7 +164,11 @@ async def serve(app: FastAPI, host: str, port: int, background: list[Coroutine[A
     """
     listener = _listen(host, port)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=ANSWERS_END_WITHIN_SECONDS
+        app,
+        log_config=None,  # so that uvicorn's lines go where all others go, as JSON
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=ANSWERS_END_WITHIN_SECONDS,
     )
     server = _Server(config)
     _spare_modules_from_collection()
@@ -180,8 +186,12 @@ def _spare_modules_from_collection() -> None:
 
 
 def run(name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a service's `main` and turns its end into an exit code: 2 for wrong settings, 1 for a failure."""
+    """Runs a service's `main` and turns its end into an exit code: 2 for wrong settings, 1 for a failure.
+
+    Secrets that stand in files join the environment first, so that settings read them from one place.
+    """
     try:
+        os.environ.update(with_secret_files(os.environ))
         tracing = configure_tracing(name.replace("_", "-"))
         try:
             _run_loop(main)

@@ -1,0 +1,61 @@
+"""A service as a process: what it writes is JSON, and a signal ends it with exit code 0."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+
+PROGRAM = """
+import os
+from common.runtime.clock import SystemClock
+from common.runtime.logging import configure_logging
+from common.runtime.service import create_app, run, serve
+
+async def main():
+    configure_logging("sample", "info", SystemClock())
+    app = create_app("sample", "", {}, None, {})
+
+    @app.get("/breaks")
+    async def breaks():
+        raise RuntimeError(os.environ["SAMPLE_WORD"])
+
+    await serve(app, "127.0.0.1", int(os.environ["HTTP_PORT"]), [])
+
+run("sample", main)
+"""
+
+
+async def answered(url: str) -> int:
+    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(20):
+        while True:
+            try:
+                return (await http.get(url)).status_code
+            except httpx.ConnectError:
+                await asyncio.sleep(0.02)
+
+
+async def test_errors_are_json_secrets_are_files_and_sigterm_ends_it(unused_tcp_port: int, tmp_path: Path) -> None:
+    (tmp_path / "sample_word").write_text("from a file\n")
+    environment = {"HTTP_PORT": str(unused_tcp_port), "SECRETS_DIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PROGRAM,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        assert await answered(f"http://127.0.0.1:{unused_tcp_port}/breaks") == 500
+        process.send_signal(signal.SIGTERM)
+        output, _ = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in output.decode().splitlines() if line]
+    assert any("from a file" in line.get("exception", "") for line in lines)
