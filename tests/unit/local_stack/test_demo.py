@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +17,6 @@ from local_stack.demo import Demo
 from local_stack.ending import NoAnswer
 from local_stack.screen import Screen
 from local_stack.services import SimulatedVenue
-from local_stack.stack import LocalStack
 from venue_sim.scenario import ClockScenario, Expectations, Scenario
 
 STARTS_AT = datetime(2025, 10, 10, 21, tzinfo=UTC)
@@ -144,7 +143,7 @@ async def run(
     speed: float = 1,
 ) -> report.Result:
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        stack = cast("LocalStack", StackThatIsUp(directory, speed))
+        stack = StackThatIsUp(directory, speed)
         screen = Screen(Console(quiet=True))
         return await Demo(stack, scenario(speed, expectations), "a-gap", http, screen).run()
 

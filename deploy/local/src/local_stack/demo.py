@@ -23,6 +23,7 @@ from local_stack.posting import post_observations
 from local_stack.reconciliation import VenueLedger, differences
 from local_stack.recorded import read_recorded
 from local_stack.run_directory import CHECKOUT, DEFAULT_VAR
+from local_stack.running import RunningStack
 from local_stack.screen import Screen
 from local_stack.services import SERVICES, title_of
 from local_stack.stack import LocalStack, StackPlan
@@ -65,12 +66,10 @@ async def play(request: DemoRequest, screen: Screen) -> int:
     """Plays the scenario and answers the exit code: 0 when every expectation and every figure held."""
     path = find_scenario(request.scenario)
     scenario = load_scenario(path)
-    screen.say(scenario.title, style="bold")
-    screen.say(scenario.story.strip())
+    introduce(scenario, screen)
     if request.venues:
-        screen.say(f"Played on {' and '.join(request.venues)} in place of {' and '.join(scenario.venues)}.")
+        screen.say(f"Played on {' and '.join(request.venues)} in place of {' and '.join(scenario.venues)}.\n")
         scenario = played_on(scenario, request.venues)
-    screen.say("")
     allowed = scenario.settings.get("LIVE_TRADING_ALLOWED_EXCHANGES", ",".join(scenario.venues))
     plan = StackPlan(
         scenario_path=path,
@@ -89,15 +88,22 @@ async def play(request: DemoRequest, screen: Screen) -> int:
             report.write(result, result_path)
             screen.say(f"The same as JSON: {result_path}")
             if not request.once:
-                await demo.stay_up()
+                await _stay_up(stack, screen)
     return 0 if result.passed else FAILED
+
+
+def introduce(scenario: Scenario, screen: Screen) -> None:
+    """Says what will be played."""
+    screen.say(scenario.title, style="bold")
+    screen.say(scenario.story.strip())
+    screen.say("")
 
 
 class Demo:
     """One run of a scenario on a stack that is up."""
 
     def __init__(
-        self, stack: LocalStack, scenario: Scenario, name: str, http: httpx.AsyncClient, screen: Screen
+        self, stack: RunningStack, scenario: Scenario, name: str, http: httpx.AsyncClient, screen: Screen
     ) -> None:
         self._stack = stack
         self._scenario = scenario
@@ -137,20 +143,6 @@ class Demo:
             differences=differences(trades, ledgers),
             expected=self._scenario.expect.model_dump(mode="json", exclude_none=True),
         )
-
-    async def stay_up(self) -> None:
-        """Says where everything is, and waits for Ctrl-C."""
-        self._screen.say("")
-        for service in SERVICES:
-            self._screen.say(f"  {title_of(service):<20}{self._stack.service_url(service)}/docs")
-        for venue in self._stack.venues:
-            self._screen.say(f"  {venue.name + ' (simulated)':<20}{venue.url}/control/ledger")
-        overview = f"{self._stack.service_url('api_gateway')}/api/live_trading/overview?limit=5"
-        self._screen.say(f'Everything stays up; try: curl -fsS "{overview}"')
-        self._screen.say("Ctrl-C ends it.")
-        # Ctrl-C cancels; here that is the expected end, and the result is already told.
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._stack.guard(asyncio.Event().wait())
 
     async def _play(self, posting: asyncio.Task[None]) -> tuple[list[Trade], list[VenueLedger]]:
         while True:
@@ -256,6 +248,21 @@ class Demo:
             else:
                 content: dict[str, Any] = json.loads(response.text, parse_float=Decimal)
                 return content
+
+
+async def _stay_up(stack: LocalStack, screen: Screen) -> None:
+    """Says where everything is, and waits for Ctrl-C."""
+    screen.say("")
+    for service in SERVICES:
+        screen.say(f"  {title_of(service):<20}{stack.service_url(service)}/docs")
+    for venue in stack.venues:
+        screen.say(f"  {venue.name + ' (simulated)':<20}{venue.url}/control/ledger")
+    overview = f"{stack.service_url('api_gateway')}/api/live_trading/overview?limit=5"
+    screen.say(f'Everything stays up; try: curl -fsS "{overview}"')
+    screen.say("Ctrl-C ends it.")
+    # Ctrl-C cancels; here that is the expected end, and the result is already told.
+    with contextlib.suppress(asyncio.CancelledError):
+        await stack.guard(asyncio.Event().wait())
 
 
 def _may_pass(error: httpx.HTTPError) -> bool:
