@@ -35,9 +35,9 @@ def passwords_in(environment: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-async def set_passwords(owner_dsn: str, passwords: Mapping[str, str]) -> None:
-    """Lets each role log in with its password; `owner_dsn` may change roles."""
-    connection = await asyncpg.connect(owner_dsn)
+async def set_passwords(dsn: str, passwords: Mapping[str, str]) -> None:
+    """Lets each role log in with its password; `dsn` is the owner's."""
+    connection = await asyncpg.connect(dsn)
     try:
         # A statement that fails would be logged with the password in it.
         await connection.execute("SET log_min_error_statement = panic")

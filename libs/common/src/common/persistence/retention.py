@@ -22,6 +22,7 @@ from common.persistence.database import DATABASE_AWAY
 from common.persistence.owner import owner_dsn
 from common.persistence.tables import MONTHS_SCHEMA, SCHEMA
 from common.runtime.clock import clock_from_environment
+from common.runtime.secret_files import with_secret_files
 from common.runtime.settings import SettingsError, load
 
 if TYPE_CHECKING:
@@ -213,9 +214,10 @@ async def _run(dsn: str, settings: RetentionSettings, now: datetime) -> None:
 
 def main() -> int:
     try:
-        dsn, settings = owner_dsn(os.environ), load(RetentionSettings)
-        asyncio.run(_run(dsn, settings, clock_from_environment(os.environ).now()))
-    except SettingsError as error:
+        given = with_secret_files(os.environ)
+        dsn, settings = owner_dsn(given), load(RetentionSettings, given)
+        asyncio.run(_run(dsn, settings, clock_from_environment(given).now()))
+    except (SettingsError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     except (*_BUSY, *DATABASE_AWAY) as error:
