@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from common.persistence.logins import ROLE_OF_SERVICE, passwords_in
-from common.runtime.settings import is_address
+from common.runtime.access import AccessSettings, Role, read_access
+from common.runtime.secret_files import with_secret_files
+from common.runtime.settings import is_address, load
 from support.compose_schema import COMPOSE_SCHEMA
 from venue_sim.scenario import load_scenario
 
@@ -111,6 +113,7 @@ def test_a_container_gets_its_own_secrets_and_the_executor_alone_the_keys(overla
     services = MERGED[overlay]
     for name in SERVICES:
         own = {f"{name.replace('-', '_')}_{what}" for what in ("database_url", "nats_url")}
+        own |= {"access_tokens"} if name in PUBLISHED else set()
         keys = {source for source in sources(services[name]) if VENUE_KEYS.match(source)}
         assert sources(services[name]) - keys == own
         assert bool(keys) == (name == "executor" and overlay != "alone")
@@ -199,6 +202,21 @@ def test_the_made_addresses_fit_together(made: Path) -> None:
         assert is_address(address, ("nats",))
         password = address.removeprefix(f"nats://{service}:").removesuffix("@nats:4222")
         assert f'{{ user: "{service}", password: "{password}" }}' in text["nats_users.conf"]
+
+
+def test_the_operators_token_opens_what_is_published(made: Path) -> None:
+    folder = made.parent / "secrets"
+    settings = load(AccessSettings, with_secret_files({"SECRETS_DIR": str(folder_of_gateway(folder))}))
+    credential = read_access(settings, "0.0.0.0").find((folder / "operator_token").read_text())
+    assert credential is not None
+    assert credential.role is Role.OPERATE
+
+
+def folder_of_gateway(folder: Path) -> Path:
+    mounted = folder.parent / "gateway"
+    mounted.mkdir()
+    shutil.copy(folder / "access_tokens", mounted)
+    return mounted
 
 
 def test_secrets_that_exist_are_never_overwritten(made: Path) -> None:

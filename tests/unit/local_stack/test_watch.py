@@ -60,3 +60,19 @@ def test_a_venue_without_an_address_is_refused(tmp_path: Path, capsys: pytest.Ca
         __main__.main(arguments(tmp_path / "started", "--venue=okx"))
     assert ended.value.code == 2
     assert "'okx': allowed is name=address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://api-gateway:4002/api/health", "Bearer word"),
+        ("http://signal-ingest:4011/signals", "Bearer word"),
+        ("http://venue-binance:4020/control/ledger", None),
+        ("http://api-gateway:40020/", None),
+    ],
+)
+def test_the_token_is_shown_to_tandem_alone(tmp_path: Path, url: str, shown: str | None) -> None:
+    places = ("http://api-gateway:4002", "http://signal-ingest:4011")
+    request = watch.WatchRequest(SCENARIO, *places, (), tmp_path, token="word")
+    assert request.authorise(httpx.Request("GET", url)).headers.get("Authorization") == shown
+    assert "word" not in repr(request)

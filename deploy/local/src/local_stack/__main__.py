@@ -1,12 +1,14 @@
 """`python -m local_stack demo --scenario NAME [--once]`, from any directory; `watch` for a stack that is up already."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from common.runtime.secret_files import with_secret_files
 from local_stack.demo import DemoRequest, play
 from local_stack.ending import run_to_exit_code
 from local_stack.ports import Ports
@@ -27,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
         console = Console(highlight=False, width=_PLAIN_WIDTH)
     if options.command == "watch":
         screen = Screen(console)
-        return run_to_exit_code(watch(_watch_request(options), screen), screen)
+        token = with_secret_files(os.environ).get("TANDEM_TOKEN", "")
+        return run_to_exit_code(watch(_watch_request(options, token), screen), screen)
     screen = Screen(console, quiet=not options.verbose)
     ports = Ports.ephemeral() if options.any_ports else Ports()
     venues = tuple(name.strip() for name in options.venues.split(",") if name.strip())
@@ -35,8 +38,10 @@ def main(arguments: Sequence[str]) -> int:
     return run_to_exit_code(play(request, screen), screen)
 
 
-def _watch_request(options: argparse.Namespace) -> WatchRequest:
-    return WatchRequest(options.scenario, options.gateway, options.ingest, tuple(options.venue), options.clock_started)
+def _watch_request(options: argparse.Namespace, token: str) -> WatchRequest:
+    return WatchRequest(
+        options.scenario, options.gateway, options.ingest, tuple(options.venue), options.clock_started, token
+    )
 
 
 def _url(text: str) -> str:
