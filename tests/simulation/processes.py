@@ -52,6 +52,7 @@ from signal_ingest.settings import merge_rules, trigger_rules
 from support.memory_jetstream import MemoryNats
 from support.memory_pool import MemoryPool
 from support.monitor_fakes import NoMeasurements
+from support.replica import SetLeadership
 from support.virtual_process import Life
 from support.virtual_time import VirtualClock
 from support.virtual_venue import VirtualVenue
@@ -182,7 +183,7 @@ async def signal_ingest(around: Surroundings) -> None:
     skipped = PostgresSkippedSignals(pool, outbox, journal)
     returning = Retries(skipped, clock, settings.live_trading_lookback_min)
     feeds = [VenueFeed(venue, clock, timedelta(seconds=60)) for venue in around.venues.values()]
-    scanning = Scanner(feeds, ingest, Listings(KNOWN_VENUES), clock)
+    scanning = Scanner(feeds, ingest, Listings(KNOWN_VENUES), clock, SetLeadership())
     await _together(
         [
             outbox.run(),
@@ -213,9 +214,10 @@ async def position_monitor(around: Surroundings) -> None:
     settings, clock = around.settings, around.clock
     venues = _Venues(around.venues)
     decisions = PostgresDecisions(pool, outbox, journal)
-    facts = MarketFacts(venues, decisions, clock)
+    leadership = SetLeadership()
+    facts = MarketFacts(venues, decisions, leadership, clock)
     books = PollingBooks(venues, clock, BOOK_POLL_SECONDS)
-    tools = Tools(books, facts, decisions, NoMeasurements(), clock)
+    tools = Tools(books, facts, decisions, NoMeasurements(), leadership, clock)
     monitor = Monitor(PostgresLedger(pool), watch_rules(settings), tools, opening_enabled=True)
     await _together(
         [

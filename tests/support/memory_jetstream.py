@@ -238,7 +238,7 @@ class MemoryNats:
     is_connected: bool = True
     outside: Context = field(default_factory=copy_context)
 
-    def jetstream(self) -> "MemoryNats":
+    def jetstream(self, timeout: float) -> "MemoryNats":
         return self
 
     async def publish(self, subject: str, body: bytes, timeout: float, headers: Mapping[str, str]) -> None:
@@ -336,6 +336,6 @@ class MemoryMessage:
         at = self._subscription
         at.client.tell(lambda: at.client.server.in_progress(at.stream, at.durable, self._sequence))
 
-    async def nak(self, delay: float) -> None:
+    async def nak(self, delay: float = 0.0) -> None:
         at = self._subscription
         at.client.tell(lambda: at.client.server.again(at.stream, at.durable, self._sequence, delay))

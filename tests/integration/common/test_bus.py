@@ -127,6 +127,29 @@ async def test_what_waits_for_a_slot_is_not_delivered_twice(bus: Bus) -> None:
     assert handled == ["a", "b", "c"]
 
 
+async def test_what_a_process_has_in_hand_when_it_ends_is_somebody_elses_at_once(
+    bus: Bus, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "ACK_WAIT_SECONDS", 60.0)
+    handled: list[str] = []
+
+    async def ends_in_the_middle(told: Envelope) -> None:
+        handled.append(f"begun {told.id}")
+        await asyncio.sleep(60)
+
+    async def ends(told: Envelope) -> None:
+        handled.append(told.id)
+
+    ending = await Bus.connect(nats_url, "test")
+    async with consuming(ending, ends_in_the_middle, Kept()):
+        await say(bus, "close")
+        await until(lambda: bool(handled))
+    await ending.close()
+    async with consuming(bus, ends, Kept()):
+        await until(lambda: len(handled) == 2)
+    assert handled == ["begun close", "close"]
+
+
 async def test_with_one_slot_the_order_holds_over_a_process_that_dies_with_a_message(bus: Bus) -> None:
     handled: list[str] = []
 

@@ -9,6 +9,7 @@ from position_monitor.application.market_facts import (
     MarketFacts,
 )
 from support.monitor_fakes import KeptDecisions, SetMarketData, SetVenues, StandingClock
+from support.replica import SetLeadership
 from support.watched_trades import LOT, terms, trade
 
 
@@ -17,7 +18,9 @@ class Facts:
         self.clock, self.decisions = StandingClock(), KeptDecisions()
         self.binance = SetMarketData("binance", {"SOL": terms("binance", 0.0001, 8)})
         self.bybit = SetMarketData("bybit", {"SOL": terms("bybit", 0.0002, 4)})
-        self.facts = MarketFacts(SetVenues(self.binance, self.bybit), self.decisions, self.clock)
+        self.leadership = SetLeadership()
+        venues = SetVenues(self.binance, self.bybit)
+        self.facts = MarketFacts(venues, self.decisions, self.leadership, self.clock)
         self.facts.want([trade()])
 
     async def refresh(self) -> None:
@@ -112,3 +115,13 @@ async def test_terms_are_due_after_a_minute_of_the_market_or_a_few_real_seconds(
     known.clock.real_seconds += real_seconds
     await known.clock.sleep(market_seconds)
     assert known.facts.is_due("binance") is due
+
+
+async def test_of_several_replicas_only_the_leading_one_audits_what_all_notice() -> None:
+    known = Facts()
+    known.leadership.is_ours = False
+    await known.refresh()
+    known.binance.terms["SOL"] = terms("binance", -0.02, 1)
+    await known.refresh()
+    assert known.decisions.notices == []
+    assert known.facts.terms(trade())[Leg.LONG].interval_hours == 1

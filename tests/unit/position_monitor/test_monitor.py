@@ -12,6 +12,7 @@ from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.monitor import Monitor
 from position_monitor.application.watch import Tools, WatchRules
 from support.monitor_fakes import KeptDecisions, NoMeasurements, SetBooks, SetLedger, SetVenues, StandingClock
+from support.replica import SetLeadership
 from support.watched_trades import books_at, exit_rules, fresh_event, trade
 
 RULES = WatchRules(
@@ -24,15 +25,23 @@ RULES = WatchRules(
 )
 
 
+class SleepingClock(StandingClock):
+    """Its sleep does not end: no trade is valued because it is time to."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+
 class House:
     """A monitor over fakes. The clock's sleep takes no time, so trades are valued over and over."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: StandingClock | None = None) -> None:
         self.ledger, self.books, self.decisions = SetLedger(trade()), SetBooks(), KeptDecisions()
         self.books.set(books_at("101", "102.5"))
-        clock = StandingClock()
-        facts = MarketFacts(SetVenues(), self.decisions, clock)
-        tools = Tools(self.books, facts, self.decisions, NoMeasurements(), clock)
+        clock = clock or StandingClock()
+        self.leadership = SetLeadership()
+        facts = MarketFacts(SetVenues(), self.decisions, self.leadership, clock)
+        tools = Tools(self.books, facts, self.decisions, NoMeasurements(), self.leadership, clock)
         self.monitor = Monitor(self.ledger, RULES, tools, opening_enabled=True)
 
     @property
@@ -86,3 +95,16 @@ async def test_a_store_that_comes_back_gets_the_verdict_it_missed(house: House) 
     house.decisions.away = False
     await house.until(lambda: bool(house.decisions.requests))
     assert house.decisions.requests[0].message_id == "close-7-max_hold_days-1"
+
+
+async def test_who_begins_to_lead_judges_every_trade_at_once_though_nothing_changed() -> None:
+    built = House(SleepingClock())
+    built.leadership.is_ours = False
+    running = asyncio.create_task(built.monitor.run())
+    await built.until(lambda: built.watched == [7])
+    assert built.decisions.samples == []
+    built.leadership.is_ours = True
+    await built.until(lambda: len(built.decisions.samples) == 1)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running

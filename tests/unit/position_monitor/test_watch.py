@@ -19,6 +19,7 @@ from position_monitor.application.watch import (
 )
 from position_monitor.domain.trade import Asked, Trade, VenueHolding
 from support.monitor_fakes import KeptDecisions, NoMeasurements, SetBooks, SetMarketData, SetVenues, StandingClock
+from support.replica import SetLeadership
 from support.watched_trades import NOW, OPENED_AT, books_at, entry, exit_rules, fresh_event, terms, trade
 
 PROFIT = books_at("102", "102.5")
@@ -43,17 +44,18 @@ class Scene:
     clock: StandingClock = field(default_factory=StandingClock)
     books: SetBooks = field(default_factory=SetBooks)
     decisions: KeptDecisions = field(default_factory=KeptDecisions)
+    leadership: SetLeadership = field(default_factory=SetLeadership)
 
     def __post_init__(self) -> None:
         self.venues = SetVenues(
             SetMarketData("binance", {"SOL": terms("binance")}), SetMarketData("bybit", {"SOL": terms("bybit")})
         )
-        self.facts = MarketFacts(self.venues, self.decisions, self.clock)
+        self.facts = MarketFacts(self.venues, self.decisions, self.leadership, self.clock)
         self.books.set(NO_PROFIT)
         self.watch = self.new_watch()
 
     def new_watch(self) -> TradeWatch:
-        tools = Tools(self.books, self.facts, self.decisions, NoMeasurements(), self.clock)
+        tools = Tools(self.books, self.facts, self.decisions, NoMeasurements(), self.leadership, self.clock)
         return TradeWatch(self.trade, True, RULES, tools)
 
     def update(self, **changes: Any) -> None:
@@ -321,3 +323,16 @@ async def test_the_evidence_holds_the_funding_terms_with_their_intervals() -> No
     legs = scene.decisions.samples[0].evidence["legs"]
     assert [legs[leg]["funding"]["interval_hours"] for leg in ("long", "short")] == [8.0, 8.0]
     assert scene.decisions.samples[0].funding_per_hour == 0.0
+
+
+async def test_a_replica_that_does_not_lead_judges_along_and_records_nothing_until_it_does() -> None:
+    scene = Scene(leadership=SetLeadership(is_ours=False))
+    scene.books.set(PROFIT)
+    scene.books.then(PROFIT, PROFIT, PROFIT)
+    await scene.consider()
+    assert scene.watch.latest is not None
+    assert scene.watch.latest.verdict.takes_profit
+    assert (scene.books.reads, scene.decisions.samples, scene.ids) == (0, [], [])
+    scene.leadership.is_ours = True
+    await scene.consider()
+    assert scene.ids == ["close-7-take_profit-1"]

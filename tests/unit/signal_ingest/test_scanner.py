@@ -16,6 +16,7 @@ from signal_ingest.domain.prediction.history import PairHistory, PairName
 from signal_ingest.domain.prediction.linear import LinearModel
 from support.ingest_fakes import FakeVenue, RecordingStore, TwoClocks
 from support.observed_pairs import MERGING, RULES, observation
+from support.replica import SetLeadership
 
 
 class NoPast:
@@ -28,17 +29,18 @@ class NoPast:
 class Market:
     """Three venues: SOL on all, ETH on two, PIPPIN on one."""
 
-    def __init__(self, *only_symbols: str) -> None:
+    def __init__(self, *only_symbols: str, predictor: Predictor | None = None) -> None:
         self.clock, self.store = TwoClocks(), RecordingStore()
+        self.leadership = SetLeadership()
         self.listings = Listings({"binance", "bybit", "okx"})
         self.binance = FakeVenue("binance", {"SOL": ("199", "200"), "ETH": ("4000", "4001")})
         self.bybit = FakeVenue("bybit", {"SOL": ("204", "205"), "ETH": ("4000", "4001"), "PIPPIN": ("1", "2")})
         self.okx = FakeVenue("okx", {"SOL": ("201", "202")})
         self.venues = (self.binance, self.bybit, self.okx)
-        predictor = Predictor(NoPast(), TakerFees({}, 0.0005), 240, LinearModel(0, {"spread": 1}, 0.01))
+        predictor = predictor or Predictor(NoPast(), TakerFees({}, 0.0005), 240, LinearModel(0, {"spread": 1}, 0.01))
         ingest = Ingest(self.store, predictor, self.clock, RULES, MERGING)
         feeds = [VenueFeed(venue, self.clock, timedelta(seconds=60)) for venue in self.venues]
-        self.scanner = Scanner(feeds, ingest, self.listings, self.clock, only_symbols)
+        self.scanner = Scanner(feeds, ingest, self.listings, self.clock, self.leadership, only_symbols)
 
     async def scan(self) -> int:
         """One of each round, a second later."""
@@ -175,3 +177,37 @@ async def test_an_unlisted_symbol_is_answered_with_the_close_ones() -> None:
 
 def test_a_venue_whose_instruments_are_unknown_refuses_no_symbol() -> None:
     assert Listings({"binance", "bybit"}).objections(observation(symbol="ANYTHING"), observation().observed_at) == []
+
+
+class CountedPast:
+    """A past without observations, and how often it was read."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    async def load(self, names: Collection[PairName], since: datetime) -> list[PairHistory]:
+        self.reads += 1
+        return [PairHistory(name) for name in names]
+
+
+async def test_of_several_replicas_only_the_leading_one_scans_and_the_others_are_ready_to() -> None:
+    market = Market()
+    market.leadership.is_ours = False
+    assert await market.scan() == 0
+    assert market.pairs() == []
+    assert "tops" not in market.binance.reads
+    market.leadership.is_ours = True
+    market.clock.pass_(1)
+    assert await market.scanner.scan() == 4
+    assert all(judged.observation.long.funding_rate is not None for judged in market.store.recorded)
+
+
+async def test_who_begins_to_lead_reads_the_histories_anew_for_others_have_scanned_meanwhile() -> None:
+    past = CountedPast()
+    market = Market(predictor=Predictor(past, TakerFees({}, 0.0005), 240, None))
+    reads = []
+    for leads in (True, True, False, True, True):
+        market.leadership.is_ours = leads
+        await market.scan()
+        reads.append(past.reads)
+    assert reads == [1, 1, 1, 2, 2]

@@ -109,7 +109,8 @@ async def main() -> None:
     dsn, nats_url = own.database_url.get_secret_value(), own.nats_url.get_secret_value()
     pool = await within_patience("PostgreSQL (DATABASE_URL)", lambda: connect_pool(dsn, SERVICE))
     async with closing(pool):
-        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE))
+        replicas = own.nats_stream_replicas
+        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE, replicas))
         parts = assemble(configuration, pool, bus)
         async with closing(bus, parts):
             await serve(parts.app, own.http_host, own.http_port, parts.background())

@@ -7,6 +7,7 @@ from common.messaging.bus import Bus
 from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import connect_pool
 from common.persistence.journal import Journal
+from common.persistence.leadership import Leadership, Work
 from common.runtime.clock import clock_from_environment
 from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
@@ -49,15 +50,17 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
     dsn, nats_url = settings.database_url.get_secret_value(), settings.nats_url.get_secret_value()
     pool = await within_patience("PostgreSQL (DATABASE_URL)", lambda: connect_pool(dsn, SERVICE))
     async with closing(pool):
-        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE))
+        replicas = settings.nats_stream_replicas
+        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE, replicas))
         venues = VenueDirectory(addresses, connect, clock)
         async with closing(bus, venues):
             outbox = Outbox(SERVICE, pool, bus, clock)
             journal = Journal(SERVICE, pool, clock)
             decisions = PostgresDecisions(pool, outbox, journal)
-            facts = MarketFacts(venues, decisions, clock)
+            leadership = Leadership(dsn, SERVICE, Work.JUDGE_TRADES)
+            facts = MarketFacts(venues, decisions, leadership, clock)
             books = PollingBooks(venues, clock, settings.monitor_book_poll_sec)
-            tools = Tools(books, facts, decisions, PrometheusMeasurements(), clock)
+            tools = Tools(books, facts, decisions, PrometheusMeasurements(), leadership, clock)
             opening_enabled = trading.live_trading_enabled
             monitor = Monitor(PostgresLedger(pool), watch_rules(trading), tools, opening_enabled=opening_enabled)
             checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
@@ -66,6 +69,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
             add_positions(app, monitor)
             show_standing(monitor.judgements, trading.live_trading_stop_loss_funding_per_hour_pct)
             background = [
+                leadership.run(),
                 monitor.run(),
                 books.run(),
                 facts.run(),

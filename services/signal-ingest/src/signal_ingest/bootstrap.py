@@ -13,6 +13,7 @@ from common.messaging.bus import Bus
 from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
+from common.persistence.leadership import Leadership, Work
 from common.runtime.access import Access, AccessSettings, read_access
 from common.runtime.clock import Clock, clock_from_environment
 from common.runtime.guard import protect
@@ -42,7 +43,7 @@ from signal_ingest.settings import IngestSettings, merge_rules, trigger_rules
 SERVICE = "signal_ingest"
 OUTBOX_SWEEP_SECONDS = 1.0
 
-Work = Coroutine[Any, Any, None]
+Background = Coroutine[Any, Any, None]
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,14 @@ async def main() -> None:
         pool = await within_patience("PostgreSQL (DATABASE_URL)", lambda: connect_pool(dsn, SERVICE))
         resources.push_async_callback(pool.close)
         nats_url = own.nats_url.get_secret_value()
-        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE))
+        bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE, own.nats_stream_replicas))
         resources.push_async_callback(bus.close)
         parts = assemble(configuration, pool, bus)
         background = _upkeep(parts) + (_scanning(configuration, parts, resources) if own.scanner_enabled else [])
         await serve(parts.app, own.http_host, own.http_port, background)
 
 
-def _upkeep(parts: Parts) -> list[Work]:
+def _upkeep(parts: Parts) -> list[Background]:
     keeper = parts.upkeep
     return [
         parts.outbox.run(),
@@ -154,15 +155,17 @@ def _upkeep(parts: Parts) -> list[Work]:
     ]
 
 
-def _scanning(configuration: Configuration, parts: Parts, resources: AsyncExitStack) -> list[Work]:
+def _scanning(configuration: Configuration, parts: Parts, resources: AsyncExitStack) -> list[Background]:
     own, clock = configuration.own, configuration.clock
     feeds = []
     for address in configuration.addresses.values():
         market = connect_market_data(address, clock)
         resources.push_async_callback(market.close)
         feeds.append(VenueFeed(market, clock, timedelta(seconds=own.scanner_funding_refresh_sec)))
-    scanning = Scanner(feeds, parts.ingest, parts.listings, clock, own.scanner_symbols)
+    leadership = Leadership(own.database_url.get_secret_value(), SERVICE, Work.SCAN)
+    scanning = Scanner(feeds, parts.ingest, parts.listings, clock, leadership, own.scanner_symbols)
     return [
+        leadership.run(),
         every_real(scanner.LEARN_SECONDS, scanning.learn_listings, "learn_listings"),
         every_real(scanner.FUNDING_POLL_SECONDS, scanning.refresh_funding, "refresh_funding"),
         every_real(own.scanner_interval_sec, scanning.scan, "scan"),

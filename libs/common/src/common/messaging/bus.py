@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 MESSAGE_ID = "Nats-Msg-Id"
 PUBLISH_TIMEOUT_SECONDS = 2.0
+API_TIMEOUT_SECONDS = 2.0
+"""A cluster that has no leader for a moment does not answer at all: asking again is how to find out."""
 DUPLICATE_WINDOW_SECONDS = 600
 STREAMS_AGAIN_SECONDS = 0.5
 """How long a repair of the streams counts: the publications that fail together ask for one."""
@@ -31,17 +33,18 @@ STREAMS_AGAIN_SECONDS = 0.5
 class Bus:
     """One service's connection to the bus; reconnects for ever."""
 
-    def __init__(self, client: Client, service: str) -> None:
+    def __init__(self, client: Client, service: str, stream_replicas: int = 1) -> None:
         self._client = client
+        self._stream_replicas = stream_replicas
         self._service = service
-        self._jetstream = client.jetstream()
+        self._jetstream = client.jetstream(timeout=API_TIMEOUT_SECONDS)
         self._consumers: list[Consumer] = []
         self._ensuring = asyncio.Lock()
         self._ensured_seconds = float("-inf")
 
     @classmethod
-    async def connect(cls, url: str, service: str) -> "Bus":
-        """Connects and makes sure that the streams exist.
+    async def connect(cls, url: str, service: str, stream_replicas: int = 1) -> "Bus":
+        """Connects and makes sure that the streams exist, each on `stream_replicas` servers of a cluster.
 
         Raises:
             nats.errors.Error, OSError: the server cannot be reached.
@@ -66,7 +69,7 @@ class Bus:
             reconnected_cb=found,
             error_cb=said,
         )
-        bus = cls(client, service)
+        bus = cls(client, service, stream_replicas)
         await bus.ensure_streams()
         return bus
 
@@ -81,7 +84,7 @@ class Bus:
             if now - self._ensured_seconds < STREAMS_AGAIN_SECONDS:
                 return
             for name in STREAM_SUBJECTS:
-                await self._ensure_stream(_stream_config(name))
+                await self._ensure_stream(_stream_config(name, self._stream_replicas))
             self._ensured_seconds = asyncio.get_running_loop().time()
 
     async def _ensure_stream(self, config: StreamConfig) -> None:
@@ -156,7 +159,7 @@ class Bus:
             await self._client.close()
 
 
-def _stream_config(name: str) -> StreamConfig:
+def _stream_config(name: str, replicas: int) -> StreamConfig:
     limits = STREAM_LIMITS[name]
     return StreamConfig(
         name=name,
@@ -165,4 +168,5 @@ def _stream_config(name: str) -> StreamConfig:
         max_age=limits.age_seconds,
         max_bytes=limits.size_bytes,
         duplicate_window=DUPLICATE_WINDOW_SECONDS,
+        num_replicas=replicas,
     )

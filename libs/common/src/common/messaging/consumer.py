@@ -149,6 +149,11 @@ class Consumer:
             try:
                 with span(f"process {message.subject}", kind=SpanKind.CONSUMER, parent=parent):
                     await self._handle(message, sequence)
+            except asyncio.CancelledError:
+                # This process ends: whoever takes over has the message at once, and not when its ack is overdue.
+                with suppress(*BUS_ERRORS):
+                    await message.nak()
+                raise
             finally:
                 self._in_hand.discard(sequence)
         finally:

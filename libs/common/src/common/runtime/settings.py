@@ -147,6 +147,7 @@ class ServiceSettings(ShownSettings):
 
     database_url: SecretStr
     nats_url: SecretStr = SecretStr("nats://127.0.0.1:4222")
+    nats_stream_replicas: int = Field(1, ge=1, le=5)
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

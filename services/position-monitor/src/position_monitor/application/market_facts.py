@@ -18,7 +18,7 @@ from common.domain.identifiers import Leg
 from common.runtime.clock import Clock
 from common.venues.errors import VenueError
 from common.venues.ports import MarketData
-from position_monitor.application.ports import BookKey, Decisions, StoreAway, Venues
+from position_monitor.application.ports import BookKey, Decisions, Leadership, StoreAway, Venues
 from position_monitor.domain.trade import Trade
 
 log = structlog.get_logger(__name__)
@@ -42,9 +42,10 @@ class _Moment:
 class MarketFacts:
     """Funding terms and lot steps of the contracts that open trades are in."""
 
-    def __init__(self, venues: Venues, decisions: Decisions, clock: Clock) -> None:
+    def __init__(self, venues: Venues, decisions: Decisions, leadership: Leadership, clock: Clock) -> None:
         self._venues = venues
         self._decisions = decisions
+        self._leadership = leadership
         self._clock = clock
         self._wanted: dict[str, dict[str, int]] = {}
         self._terms: dict[BookKey, tuple[FundingTerms, _Moment]] = {}
@@ -122,7 +123,8 @@ class MarketFacts:
     async def _learn(self, venue: str, terms: FundingTerms, signal_id: int) -> None:
         key = (venue, terms.symbol)
         before = self._terms.get(key)
-        if before is not None and before[0].interval_hours != terms.interval_hours:
+        is_ours = self._leadership.is_ours
+        if is_ours and before is not None and before[0].interval_hours != terms.interval_hours:
             evidence = {
                 "venue": venue,
                 "interval_hours_before": before[0].interval_hours,

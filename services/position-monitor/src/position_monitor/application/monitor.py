@@ -31,6 +31,7 @@ class Monitor:
         self._opening_enabled = opening_enabled
         self._watched: dict[int, _Watched] = {}
         self._news = asyncio.Event()
+        self._led = False
         tools.facts.subscribe(self._terms_changed)
 
     def heard(self) -> None:
@@ -72,6 +73,14 @@ class Monitor:
                 watch = TradeWatch(trade, may_open, self._rules, self._tools)
                 self._watched[signal_id] = _Watched(watch, group.create_task(watch.run()))
         self._tools.measurements.trades_open(len(trades))
+        self._begin_to_lead()
+
+    def _begin_to_lead(self) -> None:
+        """Who leads from now on judges every trade at once: the one before may have ended in the middle of one."""
+        led, self._led = self._led, self._tools.leadership.is_ours
+        if self._led and not led:
+            for watch in self.watches():
+                watch.wake()
 
     async def _value_regularly(self) -> None:
         """Every trade is valued at least this often, whatever its books do."""

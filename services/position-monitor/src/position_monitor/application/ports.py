@@ -53,6 +53,15 @@ class Sample:
     evidence: dict[str, Any]
 
 
+class Leadership(Protocol):
+    """Which of several replicas decides."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this one does, as far as it knows."""
+        ...
+
+
 class Decisions(Protocol):
     """Where verdicts go: sample, request and audit in one transaction."""
 

@@ -21,6 +21,7 @@ from position_monitor.application.ports import (
     BookReading,
     BookSource,
     Decisions,
+    Leadership,
     Measurements,
     Sample,
     StoreAway,
@@ -70,6 +71,7 @@ class Tools:
     facts: MarketFacts
     decisions: Decisions
     measurements: Measurements
+    leadership: Leadership
     clock: Clock
 
 
@@ -137,9 +139,16 @@ class TradeWatch:
             self._changed_seconds = None
 
     async def consider(self) -> None:
-        """Judges the trade once on the latest books, confirms a take-profit, and records the outcome."""
+        """Judges the trade once on the latest books, confirms a take-profit, and records the outcome.
+
+        A replica that does not lead judges along, so that it could go on at once, and leaves the rest to the one that
+        does.
+        """
         judgement = self._judge(self._tools.books.latest)
         self._measure_reaction()
+        if not self._tools.leadership.is_ours:
+            self.latest = judgement
+            return
         may_ask = self._may_ask(judgement)
         if judgement.verdict.takes_profit and may_ask:
             judgement = await self._confirm()

@@ -64,6 +64,10 @@ class Ingest:
         BATCH_SECONDS.observe(time.perf_counter() - started)
         return [Recorded(judged, placement) for judged, placement in zip(batch, placements, strict=True)]
 
+    def forget_histories(self) -> None:
+        """Has every pair's history read anew when it is next needed: another process recorded observations too."""
+        self._predictor.forget_all()
+
     def _merge_step(self, batch: Sequence[JudgedObservation], predictions: dict[int, EventPrediction]) -> MergeStep:
         def step(live: Sequence[WatchlistEvent]) -> MergeResult:
             return merge(live, batch, predictions, self._merge_rules)

@@ -94,3 +94,12 @@ class ObservationPast(Protocol):
     async def load(self, names: Collection[PairName], since: datetime) -> list[PairHistory]:
         """The history of each named pair from `since`, with or without observations."""
         ...
+
+
+class Leadership(Protocol):
+    """Which of several replicas scans."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this one does, as far as it knows."""
+        ...

@@ -69,6 +69,10 @@ class Predictor:
         for judged in batch:
             self._histories.pop(name_of(judged.observation), None)
 
+    def forget_all(self) -> None:
+        """Every history is read again when next needed."""
+        self._histories.clear()
+
     async def _load(self, names: set[PairName], now: datetime) -> None:
         if names <= self._histories.keys():
             return

@@ -1,6 +1,7 @@
 """The built-in scanner: every round reads the best prices of all venues and records what each pair shows.
 
-One request a venue and round. A venue that fails is left out of the round; the others go on.
+One request a venue and round. A venue that fails is left out of the round; the others go on. Of several replicas one
+scans, for what is seen twice would count twice; the others know listings and funding, ready to go on.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from common.runtime.clock import Clock
 from signal_ingest.application.ingest import Ingest
 from signal_ingest.application.listings import Listings
 from signal_ingest.application.measures import SCAN_SECONDS
+from signal_ingest.application.ports import Leadership
 from signal_ingest.application.venue_feed import VenueFeed
 from signal_ingest.domain.pair_scan import VenueQuote, pair_observations
 
@@ -30,12 +32,15 @@ class Scanner:
         ingest: Ingest,
         listings: Listings,
         clock: Clock,
+        leadership: Leadership,
         only_symbols: Collection[str] = (),
     ) -> None:
         self._feeds = feeds
         self._ingest = ingest
         self._listings = listings
         self._clock = clock
+        self._leadership = leadership
+        self._led = False
         self._only_symbols = frozenset(only_symbols)
         self._symbols: frozenset[str] = frozenset()
         self._scanned_at: datetime | None = None
@@ -57,7 +62,7 @@ class Scanner:
 
     async def scan(self) -> int:
         """Looks at every pair once and records it; returns how many. A market time that stands still shows nothing."""
-        if not self._symbols or self._clock.now() == self._scanned_at:
+        if not self._leads() or not self._symbols or self._clock.now() == self._scanned_at:
             return 0
         started = time.perf_counter()
         tops = await asyncio.gather(*(feed.tops(self._symbols) for feed in self._feeds))
@@ -71,3 +76,11 @@ class Scanner:
             await self._ingest.record(observations[first : first + BATCH_OBSERVATIONS])
         SCAN_SECONDS.observe(time.perf_counter() - started)
         return len(observations)
+
+    def _leads(self) -> bool:
+        """Whether to scan. Who begins to has not seen what others scanned before."""
+        leads = self._leadership.is_ours
+        if leads and not self._led:
+            self._ingest.forget_histories()
+        self._led = leads
+        return leads
