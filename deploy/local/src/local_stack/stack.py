@@ -108,6 +108,22 @@ class LocalStack:
         """Runs work; raises PartFailed as soon as a part ends by itself."""
         return await self.parts.guard(work)
 
+    async def start_replica(self, service: str) -> str:
+        """Starts one more process of a service, beside the first, and waits until it is ready; its name in `parts`.
+
+        `service_url` goes on to mean the first one.
+
+        Raises:
+            PartFailed: it does not become ready.
+        """
+        name = f"{title_of(service)}-replica"
+        environment = self._service_environment()
+        ports = {**environment.ports, service: claim({name: 0})[name]}
+        part = replace(environment, ports=ports).part(service, self._http)
+        command = self.plan.call(service, replace(part.command, name=name))
+        await self.parts.start_group([replace(part, title=name, command=command)])
+        return name
+
     def market_clock(self) -> ReplayClock:
         """The clock that every process of the run has; it stands still until `start_clock`."""
         return self._replay.clock()
@@ -189,7 +205,12 @@ class LocalStack:
         return parts
 
     def _services(self) -> list[Part]:
-        environment = ServiceEnvironment(
+        environment = self._service_environment()
+        parts = {service: environment.part(service, self._http) for service in self.plan.services}
+        return [replace(part, command=self.plan.call(service, part.command)) for service, part in parts.items()]
+
+    def _service_environment(self) -> ServiceEnvironment:
+        return ServiceEnvironment(
             dsns={service: self.service_dsn(service) for service in self.plan.services},
             nats_url=self.nats_url,
             ports={service: self._ports[title_of(service)] for service in self.plan.services},
@@ -197,8 +218,6 @@ class LocalStack:
             settings={**(self.scenario.settings if self.scenario else {}), **self.plan.settings},
             clock=self._clock_environment(),
         )
-        parts = {service: environment.part(service, self._http) for service in self.plan.services}
-        return [replace(part, command=self.plan.call(service, part.command)) for service, part in parts.items()]
 
     def _clock_environment(self) -> dict[str, str]:
         return self._clock.environment() if self._clock else {}
