@@ -1,6 +1,7 @@
 """The rescue of 10 October 2025 from shortly before its trade, and what would show that a part acted twice."""
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,19 +13,31 @@ from local_stack.reconciliation import differences
 from local_stack.trades import Trade
 from support.running_stack import RunningStack, eventually
 
-_WHOLE, _STARTS_AT, _LATER = "oct-10-2025-sol", "starts_at = 2025-10-10T21:00:00Z", "starts_at = 2025-10-10T21:40:00Z"
+_WHOLE, _STARTS_AT, _LATER = "oct-10-2025-sol", "starts_at = 2025-10-10T21:00:00Z", "starts_at = 2025-10-10T21:47:00Z"
 ENTRIES = 3
+PAST_MINUTES = 240
 _ONCE_A_TRADE = Counter({"entry_begun": 1, "opened": 1, "scale_in_begun": 2, "scaled_in": 2, "closing": 1, "closed": 1})
 _ROUNDING = timedelta(seconds=2)
 
 
 def short_rescue(directory: Path) -> Path:
-    """The scenario's file, begun later: the same market from 21:40 on."""
+    """The scenario's file, begun later: the same market from 21:47 on."""
     text = (SCENARIOS / f"{_WHOLE}.toml").read_text()
     assert _STARTS_AT in text
     path = directory / "rescue.toml"
     path.write_text(text.replace(_STARTS_AT, _LATER))
     return path
+
+
+async def begin(running: RunningStack) -> None:
+    """Tells what the hours before looked like, by which the gap is judged, and starts the market."""
+    legs = {"long": {"venue": "bybit", "price": 190}, "short": {"venue": "binance", "price": 190}}
+    begins_at = running.stack.market_clock().now()
+    past = [begins_at - timedelta(minutes=minute) for minute in range(10, 10 + PAST_MINUTES)]
+    looks = [{"symbol": "SOL", "type": "B", "observed_at": at.isoformat(), **legs} for at in past]
+    answer = await running.post("/signals/batch", "\n".join(json.dumps(look) for look in looks))
+    assert answer.json()["accepted"] == PAST_MINUTES, answer.text
+    running.stack.start_clock()
 
 
 async def open_trade(running: RunningStack) -> int:

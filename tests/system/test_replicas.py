@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.rescue import entered, finalised, judge_rescue, open_trade, short_rescue
+from support.rescue import begin, entered, finalised, judge_rescue, open_trade, short_rescue
 from support.running_stack import RunningStack
 
 REPLICATED = ("signal_ingest", "executor", "position_monitor")
@@ -17,7 +17,7 @@ async def rescued_by_two_then_one(running: RunningStack) -> list[str]:
     stack = running.stack
     for service in REPLICATED:
         await stack.start_replica(service)
-    stack.start_clock()
+    await begin(running)
     signal_id = await open_trade(running)
     await entered(running, signal_id, 2)
     for service in REPLICATED:

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from local_stack.services import SERVICES
-from support.rescue import finalised, judge_rescue, open_trade, short_rescue
+from support.rescue import begin, finalised, judge_rescue, open_trade, short_rescue
 from support.running_stack import RunningStack
 
 
 async def rescued_through_restarts(running: RunningStack) -> list[str]:
     """What went wrong of a rescue during which each service is away once, for as long as it takes to start."""
     stack = running.stack
-    stack.start_clock()
+    await begin(running)
     signal_id = await open_trade(running)
     for service in SERVICES:
         # SIGTERM, and the next process after it: the gap that a deployment without replicas has.
