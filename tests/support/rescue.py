@@ -1,32 +1,29 @@
-"""The rescue of 10 October 2025 from shortly before its trade, and what would show that a part acted twice."""
+"""The rescue of 10 October 2025, step by step, and what would show that a part acted twice.
+
+The market stands at each gap until its entry is made: a slow machine plays the same trade as a fast one.
+"""
 
 import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 
-from local_stack.demo import SCENARIOS
 from local_stack.reconciliation import differences
 from local_stack.trades import Trade
 from support.running_stack import RunningStack, eventually
 
-_WHOLE, _STARTS_AT, _LATER = "oct-10-2025-sol", "starts_at = 2025-10-10T21:00:00Z", "starts_at = 2025-10-10T21:47:00Z"
-ENTRIES = 3
+SCENARIO = "oct-10-2025-sol"
+ENTRY_GAPS = (Decimal("0.0125"), Decimal("0.021"), Decimal("0.037"))
+"""Binance over Bybit as it opened, and as it widened to its peak."""
+ENTRIES = len(ENTRY_GAPS)
+NO_GAP = Decimal("0.0008")
 PAST_MINUTES = 240
+BYBIT_MID = Decimal(190)
 _ONCE_A_TRADE = Counter({"entry_begun": 1, "opened": 1, "scale_in_begun": 2, "scaled_in": 2, "closing": 1, "closed": 1})
 _ROUNDING = timedelta(seconds=2)
-
-
-def short_rescue(directory: Path) -> Path:
-    """The scenario's file, begun later: the same market from 21:47 on."""
-    text = (SCENARIOS / f"{_WHOLE}.toml").read_text()
-    assert _STARTS_AT in text
-    path = directory / "rescue.toml"
-    path.write_text(text.replace(_STARTS_AT, _LATER))
-    return path
 
 
 async def begin(running: RunningStack) -> None:
@@ -37,13 +34,21 @@ async def begin(running: RunningStack) -> None:
     looks = [{"symbol": "SOL", "type": "B", "observed_at": at.isoformat(), **legs} for at in past]
     answer = await running.post("/signals/batch", "\n".join(json.dumps(look) for look in looks))
     assert answer.json()["accepted"] == PAST_MINUTES, answer.text
+    await show_gap(running, NO_GAP)
     running.stack.start_clock()
+
+
+async def show_gap(running: RunningStack, gap: Decimal) -> None:
+    """Holds both venues' prices, Binance's above Bybit's by that fraction, until another gap is shown."""
+    for venue, mid in (("bybit", BYBIT_MID), ("binance", BYBIT_MID * (1 + gap))):
+        command = {"symbol": "SOL", "mid": f"{mid:.2f}"}
+        (await running.http.post(f"{running.stack.venue(venue).url}/control/price", json=command)).raise_for_status()
 
 
 async def open_trade(running: RunningStack) -> int:
     """Waits for the trade; its signal's id."""
     path = "/api/live_trading/signals?status=open"
-    found: dict[str, Any] = await eventually("the trade is open", lambda: running.first(path))
+    found: dict[str, Any] = await eventually("the trade is open", lambda: running.first(path), within_seconds=60)
     return int(found["id"])
 
 
@@ -53,7 +58,7 @@ async def entered(running: RunningStack, signal_id: int, entries: int) -> None:
     async def has() -> bool:
         return len((await running.trade(signal_id)).filled_entries) >= entries
 
-    await eventually(f"entry {entries}", has)
+    await eventually(f"entry {entries}", has, within_seconds=60)
 
 
 async def finalised(running: RunningStack, signal_id: int) -> Trade:

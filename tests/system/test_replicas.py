@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 
 import pytest
 
-from support.rescue import begin, entered, finalised, judge_rescue, open_trade, short_rescue
+from support.rescue import ENTRY_GAPS, NO_GAP, SCENARIO, begin, entered, finalised, judge_rescue, open_trade, show_gap
 from support.running_stack import RunningStack
 
 REPLICATED = ("signal_ingest", "executor", "position_monitor")
@@ -18,16 +17,21 @@ async def rescued_by_two_then_one(running: RunningStack) -> list[str]:
     for service in REPLICATED:
         await stack.start_replica(service)
     await begin(running)
+    await show_gap(running, ENTRY_GAPS[0])
     signal_id = await open_trade(running)
+    await show_gap(running, ENTRY_GAPS[1])
     await entered(running, signal_id, 2)
     for service in REPLICATED:
         await stack.parts.kill(service.replace("_", "-"))
+    await show_gap(running, ENTRY_GAPS[2])
+    await entered(running, signal_id, 3)
+    await show_gap(running, NO_GAP)
     return await judge_rescue(running, await finalised(running, signal_id), handovers=1)
 
 
 @pytest.mark.timeout(180)
 async def test_two_replicas_do_everything_once_and_one_goes_on_alone(
-    open_stack: Callable[[str], AbstractAsyncContextManager[RunningStack]], tmp_path: Path
+    open_stack: Callable[[str], AbstractAsyncContextManager[RunningStack]],
 ) -> None:
-    async with open_stack(str(short_rescue(tmp_path))) as running:
+    async with open_stack(SCENARIO) as running:
         assert await running.stack.guard(rescued_by_two_then_one(running)) == []
