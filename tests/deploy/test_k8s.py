@@ -16,7 +16,7 @@ import yaml
 from common.messages.subjects import STREAM_LIMITS
 from local_stack.demo import SCENARIOS
 from local_stack.ports import SERVICE_PORTS
-from support.kustomization import Manifest, containers_of, pod_of, render
+from support.kustomization import Manifest, containers_of, pod_of, render, template_of
 from venue_sim.scenario import load_scenario
 
 K8S = Path(__file__).parents[2] / "deploy" / "k8s"
@@ -69,7 +69,7 @@ def selects(selector: Manifest, labels: Manifest) -> bool:
 def rules(overlay: str, app: str, direction: str) -> list[Manifest]:
     """Everything that network policies allow the pods of one app, `ingress` or `egress`."""
     workloads = [found for found in RENDERED[overlay] if pod_of(found) and found["metadata"]["name"] == app]
-    labels = workloads[0]["spec"]["template"]["metadata"]["labels"]
+    labels = template_of(workloads[0])["metadata"]["labels"]
     policies = [one["spec"] for one in of_kind(overlay, "NetworkPolicy").values()]
     return list(
         itertools.chain.from_iterable(
@@ -138,7 +138,7 @@ def test_every_container_has_requests_and_limits_and_a_tag(overlay: str, workloa
 
 @pytest.mark.parametrize(("overlay", "workload"), WORKLOADS)
 def test_every_server_is_probed_at_start_for_readiness_and_for_life(overlay: str, workload: Manifest) -> None:
-    wanted = set() if workload["kind"] == "Job" else {"startupProbe", "readinessProbe", "livenessProbe"}
+    wanted = set() if workload["kind"] in ("Job", "CronJob") else {"startupProbe", "readinessProbe", "livenessProbe"}
     for container in pod_of(workload)["containers"]:
         assert {name for name in container if name.endswith("Probe")} == wanted
 

@@ -48,8 +48,15 @@ def containers_of(manifest: Manifest) -> list[Manifest]:
 
 def pod_of(manifest: Manifest) -> Manifest:
     """The specification of a workload's pods; empty of anything else."""
-    pod: Manifest = manifest.get("spec", {}).get("template", {}).get("spec", {})
+    pod: Manifest = template_of(manifest).get("spec", {})
     return pod
+
+
+def template_of(manifest: Manifest) -> Manifest:
+    """What a workload makes its pods of, labels included; empty of anything else."""
+    spec = manifest.get("spec", {})
+    template: Manifest = spec.get("jobTemplate", {}).get("spec", spec).get("template", {})
+    return template
 
 
 def _documents(path: Path) -> list[Manifest]:
