@@ -93,16 +93,16 @@ async def judge_rescue(running: RunningStack, trade: Trade, handovers: int) -> l
     if trade.signal.close_reason != "take_profit":
         found.append(f"closed for {trade.signal.close_reason}")
     found += _orders(trade)
-    found += _signals(await everything(running, "/api/live_trading/signals"))
+    found += with_two_signals(await everything(running, "/api/live_trading/signals"))
     found += _decisions(await everything(running, f"/api/audit?signal_id={trade.signal.id}"))
     assert running.stack.scenario is not None
     settings, speed = running.stack.scenario.settings, running.stack.scenario.clock.speed
     looks = await everything(running, "/api/live_trading/observations?symbol=SOL")
     apart = timedelta(seconds=float(settings["SCANNER_INTERVAL_SEC"]) * speed)
-    found += _too_close("observations", _by(looks, "long_venue", "observed_at"), apart, handovers)
+    found += too_close("observations", _by(looks, "long_venue", "observed_at"), apart, handovers)
     samples = await everything(running, f"/api/live_trading/samples?signal_id={trade.signal.id}")
     apart = timedelta(seconds=float(settings["LIVE_TRADING_MONITOR_SEC"]))
-    found += _too_close("samples", _holds(samples), apart, handovers)
+    found += too_close("samples", _holds(samples), apart, handovers)
     return found
 
 
@@ -112,21 +112,26 @@ def _orders(trade: Trade) -> list[str]:
     return [] if made == wanted else [f"orders: {dict(made)} instead of {dict(wanted)}"]
 
 
-def _signals(signals: Sequence[dict[str, Any]]) -> list[str]:
+def with_two_signals(signals: Sequence[dict[str, Any]]) -> list[str]:
+    """The events that were taken up twice."""
     counts = Counter(signal["event_id"] for signal in signals)
     return [f"event {event} has {count} signals" for event, count in counts.items() if count > 1]
 
 
 def _decisions(audit: Sequence[dict[str, Any]]) -> list[str]:
-    """Verdicts that may be reached once: a step of the trade, an attempt, a request by its id."""
     steps = Counter(line["decision"] for line in audit if line["decision"] in _ONCE_A_TRADE)
-    named = Counter(
-        (line["decision"], key)
-        for line in audit
-        if (key := line["evidence"].get("message_id") or line["evidence"].get("attempt")) is not None
-    )
-    found = [f"decided twice: {name}" for name, count in named.items() if count > 1]
+    found = named_twice(audit)
     return found if steps == _ONCE_A_TRADE else [*found, f"steps: {dict(steps)}"]
+
+
+def named_twice(audit: Sequence[dict[str, Any]]) -> list[str]:
+    """What may be decided once and was twice: an attempt by its number, a request by its id."""
+    counts = Counter(
+        (line["decision"], name)
+        for line in audit
+        if (name := line["evidence"].get("message_id") or line["evidence"].get("attempt")) is not None
+    )
+    return [f"decided twice: {name}" for name, count in counts.items() if count > 1]
 
 
 def _by(rows: Sequence[dict[str, Any]], kind: str, at: str) -> dict[str, list[datetime]]:
@@ -147,7 +152,8 @@ def _reason(sample: dict[str, Any]) -> str:
     return str(sample["evidence"]["reason"])
 
 
-def _too_close(what: str, times: dict[str, list[datetime]], apart: timedelta, handovers: int) -> list[str]:
+def too_close(what: str, times: dict[str, list[datetime]], apart: timedelta, handovers: int) -> list[str]:
+    """Moments of one kind that are less than `apart` from each other, where they are more than handovers explain."""
     close = [
         f"{what} of {kind} only {(after - before).total_seconds():g} s apart at {after}"
         for kind, moments in times.items()
