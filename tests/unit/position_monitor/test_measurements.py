@@ -13,6 +13,7 @@ from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.ports import BookKey
 from position_monitor.application.watch import Judgement, Tools, TradeWatch, WatchRules
 from support.monitor_fakes import KeptDecisions, SetBooks, SetMarketData, SetVenues, StandingClock
+from support.replica import SetLeadership
 from support.watched_trades import books_at, exit_rules, terms, trade
 
 RULES = WatchRules(
@@ -48,8 +49,9 @@ def watch_over(books: SetBooks, clock: StandingClock) -> TradeWatch:
     venues = SetVenues(
         SetMarketData("binance", {"SOL": terms("binance")}), SetMarketData("bybit", {"SOL": terms("bybit")})
     )
-    decisions = KeptDecisions()
-    tools = Tools(books, MarketFacts(venues, decisions, clock), decisions, PrometheusMeasurements(), clock)
+    decisions, leadership = KeptDecisions(), SetLeadership()
+    facts = MarketFacts(venues, decisions, leadership, clock)
+    tools = Tools(books, facts, decisions, PrometheusMeasurements(), leadership, clock)
     return TradeWatch(trade(), True, RULES, tools)
 
 
