@@ -169,6 +169,13 @@ def test_of_the_services_only_the_executor_sees_the_venues_keys(overlay: str) ->
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_who_is_spoken_to_from_outside_knows_its_tokens_and_access_is_never_off(overlay: str) -> None:
+    knows = {m["metadata"]["name"] for m in RENDERED[overlay] if pod_of(m) and "tandem-access" in secrets_of(m)}
+    assert knows == {"api-gateway", "signal-ingest"}
+    assert "ACCESS_REQUIRED" not in of_kind(overlay, "ConfigMap")["tandem-settings"]["data"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_each_service_sees_its_own_database_address_alone(overlay: str) -> None:
     for name in SERVICES:
         for container in containers_of(of_kind(overlay, "Deployment")[name]):
@@ -182,7 +189,7 @@ def test_no_secret_is_in_the_manifests(overlay: str) -> None:
     for workload in (found for found in RENDERED[overlay] if pod_of(found)):
         for container in containers_of(workload):
             for variable in container.get("env", []):
-                if re.search("PASSWORD|SECRET|KEY|DATABASE_URL", variable["name"]):
+                if re.search("PASSWORD|SECRET|KEY|TOKEN|DATABASE_URL", variable["name"]):
                     assert variable.keys() == {"name", "valueFrom"}, variable["name"]
 
 
