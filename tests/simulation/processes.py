@@ -25,7 +25,7 @@ from executor.application.guarded_desk import GuardedDesk
 from executor.application.ports import TradingVenue
 from executor.application.recovery import LEASE_RENEWAL_SECONDS
 from executor.application.use_cases import Ports, use_cases
-from executor.bootstrap import CONSUMERS
+from executor.bootstrap import consuming
 from executor.domain.rails import Rails
 from executor.domain.scale_in_payload import ScaleInSettings
 from executor.entrypoints.messages import MessageRouter
@@ -154,17 +154,7 @@ async def executor(around: Surroundings) -> None:
             every_real(EXECUTOR_BOOKKEEPING_SECONDS, does.bookkeeper.sweep, "bookkeeping"),
             every_real(EXECUTOR_RAILS_SECONDS, does.guardian.sweep, "rails"),
             every_real(EXECUTOR_RECONCILIATION_SECONDS, reconcile, "reconciliation"),
-            *(
-                bus.consume(
-                    stream,
-                    f"executor-{name}",
-                    wanted,
-                    around.watched(router.handle),
-                    journal.quarantine,
-                    concurrency=slots,
-                )
-                for name, stream, wanted, slots in CONSUMERS
-            ),
+            *consuming(bus, around.watched(router.handle), journal.quarantine, does.reconciler.has_looked),
         ]
     )
 

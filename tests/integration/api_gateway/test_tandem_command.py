@@ -100,7 +100,7 @@ async def test_trades_are_filtered_and_counted(run: Run, rows: LedgerRows) -> No
     second = await rows.trade("BTC", status="closed", close_reason="take_profit", net_pnl_usdt=Decimal("6.9"))
     everything = await run("trades")
     assert everything.code == 0
-    assert "skipped: entry spread too small" in everything.out
+    assert "skipped: entry spread too small" in " ".join(everything.out.split())
     assert "6.90" in everything.out
     assert "closed: take profit" in everything.out
     newest = await run("trades", "--limit", "1", "--json")
@@ -268,7 +268,7 @@ async def test_a_database_that_refuses_or_is_away_is_one_sentence_without_the_pa
         assert ended.code == 3
         assert "verysecret" not in ended.sentence
     monkeypatch.setenv("DATABASE_URL", database.dsn_of("api_gateway"))
-    refused = await run("migrate", "downgrade", "0002", "--yes")
+    refused = await run("migrate", "downgrade", "0002", "--yes", "--destroy-data")
     assert refused.code == 1
     assert "refused" in refused.sentence
 

@@ -1,18 +1,21 @@
 """Puts the executor together. The only module of Tandem that may import what can place an order."""
 
+import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 
 from common.messages import subjects
 from common.messaging.bus import Bus
+from common.messaging.consumer import Handler, Quarantine
 from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
@@ -63,6 +66,9 @@ CONSUMERS = (
 )
 """Name, stream, subjects and slots of each consumer: no kind of work waits behind another kind, so a close waits
 neither for a round of retries nor for entries, and the trading state changes in the order in which it was asked to."""
+OPENING_CONSUMERS = frozenset({"events", "scale-ins", "retries"})
+"""What may open waits for the first comparison of the ledger with the venues; what closes or halts does not."""
+
 Connected = tuple[MarketData, Account, OrderDesk]
 """One venue as it is reached: what it shows, the account there, and what places orders in it."""
 
@@ -176,6 +182,19 @@ def _ports(
     )
 
 
+def consuming(
+    bus: Bus, handle: Handler, quarantine: Quarantine, has_looked: asyncio.Event
+) -> list[Coroutine[Any, Any, None]]:
+    """The executor's consumers; those of what may open wait until `has_looked`."""
+
+    async def consume(name: str, stream: str, wanted: list[str], slots: int) -> None:
+        if name in OPENING_CONSUMERS:
+            await has_looked.wait()
+        await bus.consume(stream, f"{SERVICE}-{name}", wanted, handle, quarantine, concurrency=slots)
+
+    return [consume(*consumer) for consumer in CONSUMERS]
+
+
 async def _reconcile(does: UseCases) -> None:
     await does.reconciler.sweep(does.closing.handle)
 
@@ -190,10 +209,6 @@ async def _run(
     does: UseCases,
     exposure: Exposure,
 ) -> None:
-    consumers = [
-        bus.consume(stream, f"{SERVICE}-{name}", wanted, router.handle, journal.quarantine, concurrency=slots)
-        for name, stream, wanted, slots in CONSUMERS
-    ]
     await serve(
         app,
         settings.http_host,
@@ -208,6 +223,6 @@ async def _run(
             every_real(settings.executor_rails_sec, does.guardian.sweep, "rails"),
             every_real(settings.executor_reconciliation_sec, partial(_reconcile, does), "reconciliation"),
             every_real(MEASURE_SECONDS, exposure.measure, "measure"),
-            *consumers,
+            *consuming(bus, router.handle, journal.quarantine, does.reconciler.has_looked),
         ],
     )

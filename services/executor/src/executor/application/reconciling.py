@@ -55,6 +55,8 @@ class Reconciler:
         self._seen: dict[tuple[int, Leg], _Sight] = {}
         self._foreign: dict[tuple[int, Leg], Decimal] = {}
         self._strangers: dict[tuple[str, str], Decimal] = {}
+        self.has_looked = asyncio.Event()
+        """Set once ledger and venues were compared for the first time; until then nothing opens."""
 
     def foreign(self, signal_id: int, leg: Leg) -> Decimal:
         """How much of what the leg's venue holds in its direction is known not to be Tandem's, in base units."""
@@ -77,6 +79,7 @@ class Reconciler:
                     await self._ledger.release_lease(trade.id)
                 await self._derisk(book, close)
         await self._report_strangers({trade.symbol for trade in active})
+        self.has_looked.set()
 
     def _forget_all_but(self, wanted: set[int]) -> None:
         self._foreign = {key: quantity for key, quantity in self._foreign.items() if key[0] in wanted}
