@@ -129,6 +129,16 @@ async def test_a_signal_that_is_no_longer_eligible_expires_visibly(desk: Executo
     assert (row["status"], row["reason"], row["next_attempt_at"]) == ("expired", "event_closed", None)
 
 
+async def test_a_retry_that_comes_too_late_for_its_event_expires_the_signal_too(desk: ExecutorDesk) -> None:
+    gap(desk.venues, "188", "188.2")
+    await desk.opener.handle_event(event())
+    signal_id = (await desk.signal(event()))["id"]
+    past = event(status="closed", at=desk.clock.now() - timedelta(hours=2))
+    await desk.opener.handle_retry(RetryDue(signal_id=signal_id, attempt=1, event=past))
+    row = await desk.signal(event())
+    assert (row["status"], row["reason"], row["next_attempt_at"]) == ("expired", "event_closed", None)
+
+
 async def test_a_thin_book_opens_nothing(desk: ExecutorDesk) -> None:
     quote(desk.venues["bybit"], "187.99", "188.01", depth="2")
     await desk.opener.handle_event(event())

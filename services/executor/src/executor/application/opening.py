@@ -33,6 +33,9 @@ def gate_rules(settings: TradingSettings) -> GateRules:
     )
 
 
+EVENT_CLOSED = "event_closed"
+
+
 class SignalOpener:
     """Gives every event a verdict. Handling the same event or retry twice changes nothing the second time."""
 
@@ -88,6 +91,10 @@ class SignalOpener:
             await self._trades.release_lease(trade.id)
 
     async def _skip(self, trade: Trade, event: WatchlistEvent, refusal: Refusal) -> None:
+        if refusal.reason == EVENT_CLOSED and trade.status is TradeStatus.SKIPPED:
+            # As signal-ingest would have it: whose look came last must not decide how a signal ends.
+            await self._ledger.expire(trade.id, trade.attempts, refusal.reason, refusal.evidence)
+            return
         next_attempt_at = None
         if refusal.retryable:
             next_attempt_at = self._clock.now() + timedelta(seconds=delay_seconds(trade.attempts + 1))
@@ -132,7 +139,7 @@ class SignalOpener:
         if event.status != "closed" or age <= timedelta(minutes=self._lookback_minutes):
             return None
         evidence = {"last_observed_at": event.last_observed_at, "lookback_min": self._lookback_minutes}
-        return Refusal("event_closed", False, evidence)
+        return Refusal(EVENT_CLOSED, False, evidence)
 
     async def _gate(self, event: WatchlistEvent) -> Refusal | None:
         prediction = event.prediction
