@@ -57,7 +57,9 @@ class Identifiers(Protocol):
 
     def fill(self, number: int) -> str: ...
 
-    def payment(self, number: int) -> str: ...
+    def payment(self, number: int) -> str:
+        """Empty where the venue gives none: a settlement is known by its time and its contract."""
+        ...
 
     def foreign_client_id(self, origin: Origin, number: int) -> str:
         """The client order id of an order that the trader did not send; empty where the venue gives none."""
@@ -83,7 +85,10 @@ class Fill:
 
 @dataclass(slots=True)
 class Order:
-    """One accepted market order. `quantity` is what was asked for, `filled` what was executed, in base units."""
+    """One accepted market order. `quantity` is what was asked for, `filled` what was executed, in base units.
+
+    `limit_price` is the worst price that it may trade at, where the venue has no orders without one.
+    """
 
     number: int
     order_id: str
@@ -94,6 +99,7 @@ class Order:
     reduce_only: bool
     received_monotonic_ns: int
     time: datetime
+    limit_price: Decimal | None = None
     origin: Origin = Origin.TRADER
     status: OrderStatus = OrderStatus.WORKING
     updated_at: datetime | None = None
@@ -282,6 +288,6 @@ class Account:
         position = self.position(symbol)
         amount = money(-position.quantity * mark * rate)
         number = self.next_number()
-        payment_id = self._identifiers.payment(number)
+        payment_id = self._identifiers.payment(number) or f"{int(time.timestamp() * 1000)}-{symbol}"
         self.payments.append(FundingPayment(number, payment_id, symbol, rate, position.quantity, mark, amount, time))
         self.balance += amount

@@ -148,7 +148,7 @@ class Execution:
         self._floor.account.end(order, now.market)
 
     def _fill(self, order: Order, quantity: Decimal, now: Moment) -> None:
-        levels = walk(self._floor.market_book(order.symbol), order.side, quantity)
+        levels = walk(self._floor.market_book(order.symbol), order.side, quantity, order.limit_price)
         self._floor.account.execute(order, levels, now.market)
 
 

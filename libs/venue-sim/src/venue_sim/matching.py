@@ -18,15 +18,15 @@ class Side(StrEnum):
         return 1 if self is Side.BUY else -1
 
 
-def walk(book: Book, side: Side, quantity: Decimal) -> list[Level]:
-    """What a market order of `quantity` (base units) takes, level by level.
+def walk(book: Book, side: Side, quantity: Decimal, limit_price: Decimal | None = None) -> list[Level]:
+    """What a market order of `quantity` (base units) takes, level by level, none beyond `limit_price`.
 
     A book that is thinner than the order gives what it has; the caller decides what becomes of the rest.
     """
     taken: list[Level] = []
     remaining = quantity
     for level in book.asks if side is Side.BUY else book.bids:
-        if remaining <= 0:
+        if remaining <= 0 or (limit_price is not None and level.price * side.sign > limit_price * side.sign):
             break
         part = min(remaining, level.quantity)
         taken.append(Level(level.price, part))

@@ -35,7 +35,10 @@ class MarketClock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """A market order as it arrived. `quantity` in base units; `position_side_given` is a hedge-mode order."""
+    """A market order as it arrived. `quantity` in base units; `position_side_given` is a hedge-mode order.
+
+    Nothing is traded beyond `limit_price`.
+    """
 
     symbol: str
     side: Side
@@ -44,6 +47,7 @@ class OrderRequest:
     reduce_only: bool
     received_monotonic_ns: int
     position_side_given: bool = False
+    limit_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +275,7 @@ class Venue:
             reduce_only=request.reduce_only,
             received_monotonic_ns=request.received_monotonic_ns,
             time=self.now(),
+            limit_price=request.limit_price,
         )
         self._execution.start(order, executable)
         return order
