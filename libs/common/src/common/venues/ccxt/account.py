@@ -167,7 +167,9 @@ class CcxtAccount(ABC):
 
     def _fill(self, symbol: str, row: Mapping[str, Any]) -> Fill:
         fee = row["fee"] or {}
-        in_usdt = fee.get("currency") == "USDT" and fee.get("cost") is not None
+        # A contract settles in USDT or in USDC, which count alike; a fee in any other coin has no price here.
+        settle = self._exchange.market(row["symbol"])["settle"]
+        is_counted = fee.get("currency") in ("USDT", settle) and fee.get("cost") is not None
         return Fill(
             venue=self.venue,
             symbol=symbol,
@@ -176,7 +178,7 @@ class CcxtAccount(ABC):
             side=Side(row["side"]),
             price=decimal(row["price"]),
             quantity=decimal(row["amount"]) * self._contract_size(row["symbol"]),
-            fee_usdt=decimal(fee["cost"]) if in_usdt else None,
+            fee_usdt=decimal(fee["cost"]) if is_counted else None,
             traded_at=_moment(row["timestamp"]),
         )
 
