@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -55,13 +56,31 @@ OPENING: Mapping[str, dict[str, Any]] = {
         "clOrdId": OPEN_ID,
         "reduceOnly": False,
     },
+    "hyperliquid": {
+        "type": "order",
+        "orders": [
+            {
+                "a": 0,
+                "b": True,
+                "p": "210",
+                "s": "2",
+                "r": False,
+                "t": {"limit": {"tif": "Ioc"}},
+                "c": f"0x0000{OPEN_ID}",
+            }
+        ],
+        "grouping": "na",
+    },
 }
-"""Two SOL bought at the market, as they may leave; on OKX a contract is ten here."""
+"""Two SOL bought at the market, as they may leave: on OKX a contract is ten here; of Hyperliquid the whole action."""
 
 CLOSING: Mapping[str, dict[str, Any]] = {
     "binance": {"side": "SELL", "newClientOrderId": CLOSE_ID, "reduceOnly": "true"},
     "bybit": {"side": "Sell", "orderLinkId": CLOSE_ID, "reduceOnly": True},
     "okx": {"side": "sell", "clOrdId": CLOSE_ID, "reduceOnly": True},
+    "hyperliquid": {
+        "orders": [OPENING["hyperliquid"]["orders"][0] | {"b": False, "p": "190", "r": True, "c": f"0x0000{CLOSE_ID}"}]
+    },
 }
 """What is different when they are sold again."""
 
@@ -72,6 +91,7 @@ HEADERS: Mapping[str, set[str]] = {
     "binance": {"x-mbx-apikey"},
     "bybit": {"x-bapi-api-key", "x-bapi-timestamp", "x-bapi-recv-window", "x-bapi-sign"},
     "okx": {"ok-access-key", "ok-access-sign", "ok-access-timestamp", "ok-access-passphrase", "exptime"},
+    "hyperliquid": set(),
 }
 """Headers of an order that no HTTP client sends by itself."""
 
@@ -81,6 +101,7 @@ CHANGING: Mapping[str, set[str]] = {
     "binance": {"POST /fapi/v1/order", "DELETE /fapi/v1/order", "POST /fapi/v1/leverage"},
     "bybit": {"POST /v5/order/create", "POST /v5/order/cancel", "POST /v5/position/set-leverage"},
     "okx": {"POST /api/v5/trade/order", "POST /api/v5/trade/cancel-order", "POST /api/v5/account/set-leverage"},
+    "hyperliquid": {"POST /exchange order", "POST /exchange cancelByCloid", "POST /exchange updateLeverage"},
 }
 """Everything that a whole trade changes at the venue."""
 
@@ -96,8 +117,21 @@ class Kept:
     body: str
 
     @property
+    def name(self) -> str:
+        """What it does: at Hyperliquid the type of the action says it."""
+        named = f"{self.method} {self.path}"
+        return f"{named} {self.fields['type']}" if self.path == "/exchange" else named
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it cannot change anything."""
+        return self.method == "GET" or self.path == "/info"
+
+    @property
     def fields(self) -> dict[str, Any]:
         """What an order consists of."""
+        if self.path == "/exchange":
+            return dict(json.loads(self.body)["action"])
         if self.body.startswith("{"):
             return dict(json.loads(self.body))
         form = dict(parse_qsl(self.query) + parse_qsl(self.body))
@@ -148,13 +182,13 @@ class Trader:
     @property
     def orders(self) -> list[Kept]:
         """The orders that left."""
-        placing = next(iter(name for name in CHANGING[self.protocol] if name.endswith(("/order", "/create"))))
-        placing = "POST " + placing.split(" ")[1]
-        return [kept for kept in self.kept if f"{kept.method} {kept.path}" == placing]
+        placing = next(name for name in CHANGING[self.protocol] if name.endswith(("/order", "/create", " order")))
+        placing = placing.replace("DELETE", "POST")
+        return [kept for kept in self.kept if kept.name == placing]
 
     async def send(self, side: Side, client_id: str, *, reduce_only: bool) -> None:
         quantity = self.simulated.venue.instruments["SOL"].quantity_step * 20
-        intent = OrderIntent("venue", "SOL", side, quantity, client_id, reduce_only, reference_price=quantity)
+        intent = OrderIntent("venue", "SOL", side, quantity, client_id, reduce_only, reference_price=Decimal(200))
         await self.desk.send(intent)
 
 
@@ -198,7 +232,7 @@ async def test_an_order_holds_what_it_must_and_nothing_else(trader: Trader) -> N
 
 async def test_a_trade_changes_nothing_but_orders_and_leverage(trader: Trader) -> None:
     await whole_trade(trader)
-    changing = [f"{kept.method} {kept.path}" for kept in trader.kept if kept.method != "GET"]
+    changing = [kept.name for kept in trader.kept if not kept.is_reading]
     assert set(changing) == CHANGING[trader.protocol]
     assert len(trader.orders) == 2
 
@@ -209,6 +243,42 @@ async def test_no_request_names_a_broker_a_referrer_or_a_builder(trader: Trader)
         told = " ".join([kept.query, kept.body, *kept.headers, *kept.headers.values()]).lower()
         for word in ("broker", "referer", "referrer", "builder", '"tag"', "&tag=", "ccxt"):
             assert word not in told, f"{kept.method} {kept.path}: {word}"
+
+
+async def test_everything_that_is_signed_for_hyperliquid_is_known_to_the_last_field(trader: Trader) -> None:
+    if trader.protocol != "hyperliquid":
+        pytest.skip("only Hyperliquid's actions are signed one by one")
+    await whole_trade(trader)
+    requests = [json.loads(kept.body) for kept in trader.kept if not kept.is_reading]
+    leverage = {"type": "updateLeverage", "asset": 0, "isCross": True, "leverage": 5}
+    cancel = {"type": "cancelByCloid", "cancels": [{"asset": 0, "cloid": f"0x0000{CLOSE_ID}"}]}
+    closing = OPENING["hyperliquid"] | CLOSING["hyperliquid"]
+    assert [request.pop("action") for request in requests] == [leverage, OPENING["hyperliquid"], closing, cancel]
+    assert [set(request) for request in requests] == [
+        {"nonce", "signature"},
+        {"nonce", "signature", "expiresAfter"},
+        {"nonce", "signature", "expiresAfter"},
+        {"nonce", "signature"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"type": "approveBuilderFee"},
+        {"type": "setReferrer"},
+        OPENING["hyperliquid"] | {"builder": {"b": "0x0", "f": 0}},
+        OPENING["hyperliquid"] | {"orders": [{"a": 0}]},
+    ],
+)
+async def test_an_action_that_is_not_ours_never_leaves_hyperliquid(trader: Trader, action: dict[str, Any]) -> None:
+    if trader.protocol != "hyperliquid":
+        pytest.skip("only Hyperliquid's actions are signed one by one")
+    await trader.market.instruments()
+    sent = len(trader.kept)
+    with pytest.raises(ValueError, match=r"does not sign|builder|client order id"):
+        await trader.market._exchange.privatePostExchange({"action": action, "nonce": 1, "signature": {}})
+    assert len(trader.kept) == sent
 
 
 async def test_an_order_without_a_client_id_never_leaves_okx(trader: Trader) -> None:

@@ -19,7 +19,8 @@ from venue_sim.scenario import VenueScenario
 from venue_sim.server import HOST, build_app, build_server
 from venue_sim.venue import Venue
 
-KEY, SECRET, PASSPHRASE = "the-key", "the-secret", "the-passphrase"
+KEY, SECRET, PASSPHRASE = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a", f"0x{'1' * 64}", "the-passphrase"
+"""An address and its private key, for Hyperliquid; the others do not mind what a key looks like."""
 VENUE_KEYS = venue_wire.Credentials(KEY, SECRET, PASSPHRASE)
 """As the venue knows them."""
 TRADING_KEYS = Credentials(SecretStr(KEY), SecretStr(SECRET), SecretStr(PASSPHRASE))
@@ -40,16 +41,17 @@ class HandClock:
         return time.monotonic()
 
 
-PROTOCOLS = ("binance", "bybit", "okx")
+PROTOCOLS = ("binance", "bybit", "okx", "hyperliquid")
 """Every wire protocol: what speaks one of them is tested with all."""
 
 _RULES: dict[str, dict[str, dict[str, Any]]] = {
     "okx": {
         "SOL": {"contract_size": 10, "notional_min": 0},
         "ETH": {"contract_size": Decimal("0.1"), "notional_min": 0},
-    }
+    },
+    "hyperliquid": {"SOL": {"notional_min": 10}, "ETH": {"notional_min": 10}},
 }
-"""What is otherwise about the instruments where a protocol counts contracts."""
+"""What is otherwise about the instruments of a protocol."""
 
 
 def instrument_table(**changes: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import pytest
 
 from support.simulated_venues import KEY, PASSPHRASE, SECRET, RunningVenue, running_venue
 
-from .spoken import ETH, SOL, SPOKEN, Spoken
+from .spoken import SPOKEN, Spoken
 
-__all__ = ["ETH", "SOL", "Wire", "make_client"]
+__all__ = ["Wire", "make_client"]
 
 
 @dataclass
@@ -28,15 +28,38 @@ class Wire:
         """How the protocol is spoken."""
         return SPOKEN[self.protocol]
 
+    @property
+    def sol(self) -> str:
+        """SOL's perpetual by ccxt's name."""
+        return f"SOL/{self.spoken.settle}:{self.spoken.settle}"
+
+    @property
+    def eth(self) -> str:
+        """ETH's."""
+        return f"ETH/{self.spoken.settle}:{self.spoken.settle}"
+
+    def client_id(self, name: str) -> str:
+        """A client order id, in the venue's alphabet."""
+        return f"0x{name.encode().hex():0>32}" if self.spoken.hexadecimal_client_ids else name
+
     async def order(self, client_id: str) -> Any:
         """What the venue says of an order, asked for by its client id; filled in base units."""
-        parameters = {self.spoken.client_id_parameter: client_id, **self.spoken.query}
-        order = await self.client.fetch_order("", SOL, parameters)
+        parameters = {self.spoken.client_id_parameter: self.client_id(client_id), **self.spoken.query}
+        order = await self.client.fetch_order("", self.sol, parameters)
         return {**order, "filled": order["filled"] * self.spoken.contract_size}
 
     async def raw_order(self, **changes: Any) -> Any:
         """Sends one SOL bought at the market, changed, as it stands: ccxt corrects nothing on the way."""
-        return await getattr(self.client, self.spoken.place)(dict(self.spoken.order) | changes)
+        order = dict(self.spoken.order) | changes
+        if self.protocol == "hyperliquid":
+            order = self.signed({"type": "order", "orders": [order], "grouping": "na"})
+        return await getattr(self.client, self.spoken.place)(order)
+
+    def signed(self, signed_action: dict[str, Any], /, **changes: Any) -> dict[str, Any]:
+        """A request of Hyperliquid, and what is changed in it after it was signed."""
+        nonce = self.client.incrementing_nonce()
+        signature = self.client.sign_l1_action(signed_action, nonce)
+        return {"action": signed_action, "nonce": nonce, "signature": signature} | changes
 
     async def raw_book(self, symbol: str) -> Any:
         """The book as the venue answers it, in its envelope."""
@@ -49,9 +72,10 @@ class Wire:
 
     async def create(self, side: str, quantity: float, client_id: str, *, reduce_only: bool = False) -> Any:
         """Sends a market order and answers what the venue answered."""
-        params = {"clientOrderId": client_id, "reduceOnly": reduce_only}
+        params = {"clientOrderId": self.client_id(client_id), "reduceOnly": reduce_only}
         contracts = quantity / self.spoken.contract_size
-        return await self.client.create_order(SOL, "market", side, contracts, None, params)
+        price = float(self.simulated.venue.mid("SOL")) if self.spoken.market_orders_need_a_price else None
+        return await self.client.create_order(self.sol, "market", side, contracts, price, params)
 
     async def market_order(self, side: str, quantity: float, client_id: str, *, reduce_only: bool = False) -> Any:
         """Sends a market order and answers its final state."""

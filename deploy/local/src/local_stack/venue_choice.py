@@ -17,16 +17,19 @@ class OnVenue:
     """What a venue makes of a scenario's instruments: the size of a contract in base units, and its minimum notional.
 
     `contract_size` None where it counts base units; `notional_min_usdt` None keeps the scenario's, or takes 5.
+    `least_is_the_step`: its least quantity is one lot step.
     """
 
     contract_size: str | None = None
     notional_min_usdt: str | None = None
+    least_is_the_step: bool = False
 
 
 ON_VENUE: Mapping[str, OnVenue] = {
     "binance": OnVenue(),
     "bybit": OnVenue(),
     "okx": OnVenue(contract_size="0.1", notional_min_usdt="0"),
+    "hyperliquid": OnVenue(notional_min_usdt="10", least_is_the_step=True),
 }
 """By venue; each speaks its own protocol."""
 
@@ -62,7 +65,9 @@ def _spoken(venue: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _listed(rules: dict[str, Any], on_venue: OnVenue) -> dict[str, Any]:
     notional_min = on_venue.notional_min_usdt or rules.get("notional_min") or _USUAL_NOTIONAL_MIN_USDT
-    return {**rules, "contract_size": on_venue.contract_size or "1", "notional_min": notional_min}
+    quantity_min = rules["quantity_step"] if on_venue.least_is_the_step else rules["quantity_min"]
+    contract_size = on_venue.contract_size or "1"
+    return {**rules, "contract_size": contract_size, "notional_min": notional_min, "quantity_min": quantity_min}
 
 
 def _with_names(content: Any, renamed: Mapping[str, str]) -> Any:

@@ -27,13 +27,15 @@ from pydantic import (
 from venue_sim.faults import ScriptedFault
 from venue_sim.interventions import ScriptedIntervention
 
-Protocol = Literal["binance", "bybit", "okx"]
+Protocol = Literal["binance", "bybit", "okx", "hyperliquid"]
 """Wire protocols that a simulated venue can speak; a venue of any name may speak any of them."""
 
 COUNTS_CONTRACTS = frozenset({"okx"})
 """Protocols that write quantities in contracts of `contract_size` base units; the others write base units."""
 NO_MINIMUM_NOTIONAL = frozenset({"okx"})
 """Protocols whose contracts have a minimum quantity only."""
+SIZE_DECIMALS_ONLY = {"hyperliquid": Decimal(10)}
+"""Protocols that say of quantities how many decimals they have and no more, and their one minimum notional."""
 
 VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]+$")]
@@ -134,6 +136,8 @@ class VenueScenario(_Table):
                 raise ValueError(f"instruments.{symbol}.contract_size: {self.protocol} counts base units; allowed is 1")
             if instrument.notional_min and self.protocol in NO_MINIMUM_NOTIONAL:
                 raise ValueError(f"instruments.{symbol}.notional_min: {self.protocol} has none; allowed is 0")
+            if self.protocol in SIZE_DECIMALS_ONLY:
+                _check_size_decimals(symbol, instrument, SIZE_DECIMALS_ONLY[self.protocol])
         return self
 
     @model_validator(mode="after")
@@ -144,6 +148,16 @@ class VenueScenario(_Table):
             if symbol is not None and symbol not in self.instruments:
                 raise ValueError(f"{where}.symbol {symbol} is not listed; allowed: {', '.join(self.instruments)}")
         return self
+
+
+def _check_size_decimals(symbol: str, instrument: Instrument, notional_min: Decimal) -> None:
+    step = instrument.quantity_step
+    if step > 1 or step.normalize().as_tuple().digits != (1,):
+        raise ValueError(f"instruments.{symbol}.quantity_step {step}: allowed are 1, 0.1, 0.01 and so on")
+    if instrument.quantity_min != step:
+        raise ValueError(f"instruments.{symbol}.quantity_min {instrument.quantity_min}: allowed is its quantity_step")
+    if instrument.notional_min != notional_min:
+        raise ValueError(f"instruments.{symbol}.notional_min {instrument.notional_min}: allowed is {notional_min}")
 
 
 class ClockScenario(_Table):

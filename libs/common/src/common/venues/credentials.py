@@ -1,10 +1,12 @@
 """The keys of one venue's account."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from common.runtime.settings import SettingsError
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.facts import facts_of
 
@@ -38,6 +40,17 @@ def credential_variables(address: VenueAddress) -> list[str]:
 
 
 def credentials_from(address: VenueAddress, environment: Mapping[str, str]) -> Credentials | None:
-    """The venue's credentials, or None where a part of them is missing; raises as `credential_variables`."""
-    values = [environment.get(name, "") for name in credential_variables(address)]
-    return Credentials(*map(SecretStr, values)) if all(values) else None
+    """The venue's credentials, or None where a part of them is missing.
+
+    Raises:
+        SettingsError: as `credential_variables`; or a part is not in the form in which the venue's are. Its value is
+            not told.
+    """
+    names = credential_variables(address)
+    values = [environment.get(name, "") for name in names]
+    if not all(values):
+        return None
+    for name, value, form in zip(names, values, facts_of(address).credential_forms, strict=False):
+        if not re.fullmatch(form, value):
+            raise SettingsError(f"{name} is not in the form of a key of {address.protocol}: allowed is {form}")
+    return Credentials(*map(SecretStr, values))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from venue_sim.account import Identifiers
 from venue_sim.dialects.binance.dialect import BINANCE_RULES, BinanceDialect, BinanceIdentifiers
 from venue_sim.dialects.bybit.dialect import BYBIT_RULES, BybitDialect, BybitIdentifiers
+from venue_sim.dialects.hyperliquid.dialect import HYPERLIQUID_RULES, HyperliquidDialect, HyperliquidIdentifiers
 from venue_sim.dialects.okx.dialect import OKX_RULES, OkxDialect, OkxIdentifiers
 from venue_sim.dialects.wire import Credentials, Dialect
 from venue_sim.scenario import VenueScenario
@@ -24,6 +25,7 @@ _PROTOCOLS: Mapping[str, _Protocol] = {
     "binance": _Protocol(BinanceDialect, BinanceIdentifiers, BINANCE_RULES),
     "bybit": _Protocol(BybitDialect, BybitIdentifiers, BYBIT_RULES),
     "okx": _Protocol(OkxDialect, OkxIdentifiers, OKX_RULES, has_passphrase=True),
+    "hyperliquid": _Protocol(HyperliquidDialect, HyperliquidIdentifiers, HYPERLIQUID_RULES),
 }
 
 

@@ -5,13 +5,19 @@ from common.venues.addresses import VenueAddress
 from common.venues.ccxt.account import CcxtAccount
 from common.venues.ccxt.account_binance import BinanceAccount
 from common.venues.ccxt.account_bybit import BybitAccount
+from common.venues.ccxt.account_hyperliquid import HyperliquidAccount
 from common.venues.ccxt.account_okx import OkxAccount
 from common.venues.ccxt.exchanges import make_exchange
 from common.venues.ccxt.facts import facts_of
 from common.venues.ccxt.markets import Markets
 from common.venues.credentials import Credentials
 
-_ACCOUNTS: dict[str, type[CcxtAccount]] = {"binance": BinanceAccount, "bybit": BybitAccount, "okx": OkxAccount}
+_ACCOUNTS: dict[str, type[CcxtAccount]] = {
+    "binance": BinanceAccount,
+    "bybit": BybitAccount,
+    "okx": OkxAccount,
+    "hyperliquid": HyperliquidAccount,
+}
 
 
 def connect_account(address: VenueAddress, clock: Clock, keys: Credentials) -> CcxtAccount:

@@ -20,6 +20,7 @@ from common.venues.addresses import VenueAddress
 from common.venues.ccxt.bans import BanGate, VenueBan
 from common.venues.ccxt.exchange_binance import BinanceExchange
 from common.venues.ccxt.exchange_bybit import BybitExchange
+from common.venues.ccxt.exchange_hyperliquid import HyperliquidExchange
 from common.venues.ccxt.exchange_okx import OkxExchange
 from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, facts_of
 from common.venues.credentials import Credentials
@@ -80,7 +81,12 @@ def _moved(urls: Any, base: str) -> Any:
     return urlunsplit((scheme, target.netloc, target.path.rstrip("/") + source.path, source.query, ""))
 
 
-_EXCHANGES: Mapping[str, Any] = {"binance": BinanceExchange, "bybit": BybitExchange, "okx": OkxExchange}
+_EXCHANGES: Mapping[str, Any] = {
+    "binance": BinanceExchange,
+    "bybit": BybitExchange,
+    "okx": OkxExchange,
+    "hyperliquid": HyperliquidExchange,
+}
 _CLASSES: dict[str, Callable[..., Any]] = {}
 
 

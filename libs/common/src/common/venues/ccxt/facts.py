@@ -20,14 +20,16 @@ only when it can no longer take effect, so this bounds how long a trade may be i
 class VenueFacts:
     """How ccxt has to be set up for one wire protocol, and how it names things.
 
-    `credential_fields` are ccxt's names of key, secret and passphrase, as far as the venue has them.
+    `credential_fields` are ccxt's names of key, secret and passphrase, as far as the venue has them; where they have a
+    form, `credential_forms` are regular expressions of them.
     `client_order_id_form` writes one of our ids in the venue's alphabet; `client_order_id_parameter` is how orders are
     looked up by it. `duplicate_codes` are answers to an order that was sent before; `unknown_codes` those that ccxt
     takes for a refusal although the venue does not know whether the order took effect; `unchanged_codes` say that a
     setting is what it was asked to be. `best_prices` is ccxt's method that has the best prices of all symbols.
     `says_quote_volume`: orders tell what their fills cost, which is more exact than their average price.
     `unlisted_interval_hours` is the funding interval that the venue documents for contracts missing from its list of
-    intervals.
+    intervals. `market_order_slippage` is for venues without market orders: how far beyond the swept price, as a
+    fraction of it, an order may trade.
     """
 
     options: Mapping[str, Any]
@@ -39,7 +41,9 @@ class VenueFacts:
     unchanged_codes: frozenset[str] = frozenset()
     unlisted_interval_hours: float | None = None
     credential_fields: tuple[str, ...] = ("apiKey", "secret")
+    credential_forms: tuple[str, ...] = ()
     client_order_id_form: str = "{}"
+    market_order_slippage: str | None = None
 
 
 FACTS: Mapping[str, VenueFacts] = {
@@ -81,6 +85,25 @@ FACTS: Mapping[str, VenueFacts] = {
         best_prices="fetch_tickers",
         says_quote_volume=False,
         credential_fields=("apiKey", "secret", "password"),
+    ),
+    "hyperliquid": VenueFacts(
+        options={
+            "recvWindow": RECEIVE_WINDOW_MS,
+            "builderFee": False,
+            "enableUnifiedMargin": False,
+            "fetchMarkets": {"types": ["swap"]},
+        },
+        client_order_id_parameter="clientOrderId",
+        client_order_id_form="0x{:0>32}",
+        duplicate_codes=frozenset({"Duplicate cloid"}),
+        # What was signed with that nonce before may have been this very order.
+        unknown_codes=frozenset({"Invalid nonce: duplicate nonce"}),
+        best_prices="fetch_tickers",
+        says_quote_volume=True,
+        unlisted_interval_hours=1,
+        credential_fields=("walletAddress", "privateKey"),
+        credential_forms=("0x[0-9a-fA-F]{40}", "0x[0-9a-fA-F]{64}"),
+        market_order_slippage="0.05",
     ),
 }
 

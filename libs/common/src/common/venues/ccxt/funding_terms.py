@@ -40,4 +40,23 @@ async def _okx(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Ma
     }
 
 
-FUNDING_READERS: Mapping[str, FundingReader] = {"binance": _binance, "bybit": _bybit, "okx": _okx}
+async def _hyperliquid(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+    """Rates are in one list, settlements in another; ccxt's next settlement is the next full hour of this machine."""
+    rates, predicted = await asyncio.gather(
+        exchange.fetch_funding_rates(unified), exchange.publicPostInfo({"type": "predictedFundings"})
+    )
+    of_coin = {coin: dict(venues).get("HlPerp") or {} for coin, venues in predicted}
+    said = {name: of_coin.get(exchange.market(name)["baseName"], {}) for name in rates}
+    timed = {name: {**rate, "fundingTimestamp": said[name].get("nextFundingTime")} for name, rate in rates.items()}
+    hours = {
+        name: float(terms["fundingIntervalHours"]) for name, terms in said.items() if "fundingIntervalHours" in terms
+    }
+    return timed, hours
+
+
+FUNDING_READERS: Mapping[str, FundingReader] = {
+    "binance": _binance,
+    "bybit": _bybit,
+    "okx": _okx,
+    "hyperliquid": _hyperliquid,
+}

@@ -40,11 +40,15 @@ class CcxtOrderDesk:
 
     async def _create(self, intent: OrderIntent, unified: str, amount: float) -> Any:
         client_order_id = self._facts.client_order_id_form.format(intent.client_order_id)
-        parameters = {"clientOrderId": client_order_id, "reduceOnly": intent.reduce_only}
+        parameters: dict[str, Any] = {"clientOrderId": client_order_id, "reduceOnly": intent.reduce_only}
+        price = None
+        if self._facts.market_order_slippage is not None:
+            price = f"{intent.reference_price:f}"
+            parameters["slippage"] = self._facts.market_order_slippage
         decided = intent.signed_at_seconds
         token = signed_at_ms.set(None if decided is None else int(decided * 1000))
         try:
-            return await self._exchange.create_order(unified, "market", intent.side.value, amount, None, parameters)
+            return await self._exchange.create_order(unified, "market", intent.side.value, amount, price, parameters)
         finally:
             signed_at_ms.reset(token)
 

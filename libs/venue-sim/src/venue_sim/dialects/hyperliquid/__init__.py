@@ -1,0 +1,1 @@
+"""Hyperliquid's perpetuals, REST: readings at /info, signed actions at /exchange."""
