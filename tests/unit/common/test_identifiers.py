@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.domain.identifiers import Leg, Purpose, Side, client_order_id, order_key_of, order_side
+from common.domain.identifiers import Leg, Purpose, Side, client_order_id, order_key_of, order_side, unspelled
 
 KEYS = st.text("0123456789abcdef", min_size=16, max_size=16)
 SENT = [Purpose.OPEN, Purpose.UNWIND, Purpose.CLOSE]
@@ -59,3 +59,14 @@ def test_an_order_that_somebody_else_sent_has_no_id_of_ours() -> None:
 )
 def test_each_leg_opens_one_way_and_is_reduced_the_other(leg: Leg, purpose: Purpose, side: Side) -> None:
     assert order_side(leg, purpose) is side
+
+
+@pytest.mark.parametrize("before", ["", "0x0000", "t-"])
+def test_id_is_found_at_the_end_of_a_venues_spelling(before: str) -> None:
+    made = client_order_id("0123456789abcdef", 1, Leg.LONG, Purpose.OPEN, 1)
+    assert unspelled(before + made) == made
+
+
+@pytest.mark.parametrize("stranger", ["", "web_1", "0x" + "f" * 32, "external-bybit-SOL-7"])
+def test_id_of_somebody_else_is_left_as_it_is(stranger: str) -> None:
+    assert unspelled(stranger) == stranger

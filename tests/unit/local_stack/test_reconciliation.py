@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from common.domain.identifiers import Leg, Purpose, client_order_id
 from local_stack.reconciliation import VenueLedger, differences
 from local_stack.trades import Trade, trade_of
 
@@ -110,6 +111,14 @@ def test_equal_figures_may_be_written_differently() -> None:
     told = story()
     told["fills"][0]["price"] = "100.000"
     assert compared(told, ledgers()) == []
+
+
+def test_an_id_that_the_venue_spells_in_its_own_way_is_still_ours() -> None:
+    told, venues = story(), ledgers()
+    ours = client_order_id("0123456789abcdef", 1, Leg.LONG, Purpose.OPEN, 1)
+    told["orders"][0]["client_order_id"] = ours
+    venues["binance"]["fills"][0]["client_order_id"] = f"0x0000{ours}"
+    assert compared(told, venues) == []
 
 
 def test_a_fee_that_differs_in_the_last_digit_is_found() -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from common.domain.identifiers import unspelled
 from local_stack.trades import Trade
 
 
@@ -16,7 +17,7 @@ class _Row(BaseModel):
 
 class VenueFill(_Row):
     fill_id: str
-    client_order_id: str
+    client_order_id: Annotated[str, AfterValidator(unspelled)]
     side: str
     price: Decimal
     quantity: Decimal

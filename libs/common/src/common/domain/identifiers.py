@@ -40,6 +40,7 @@ VENUE_PATTERN = r"^[a-z][a-z0-9_]{1,19}$"
 _MARK = "7a4d"
 _LEG_CODE = {Leg.LONG: "0", Leg.SHORT: "1"}
 _PURPOSE_CODE = {Purpose.OPEN: "0", Purpose.UNWIND: "1", Purpose.CLOSE: "2"}
+_LENGTH = 28
 _CLIENT_ORDER_ID = re.compile(rf"^{_MARK}[0-9a-f]{{24}}$")
 
 
@@ -65,6 +66,12 @@ def client_order_id(order_key: str, entry: int, leg: Leg, purpose: Purpose, atte
     if not 0 <= entry <= 0xFF or not 0 <= attempt <= 0xFFFF:
         raise ValueError(f"entry {entry} or attempt {attempt} is out of range")
     return f"{_MARK}{order_key}{entry:02x}{_LEG_CODE[leg]}{_PURPOSE_CODE[purpose]}{attempt:04x}"
+
+
+def unspelled(client_order_id: str) -> str:
+    """An id that `client_order_id` made, of a venue's spelling of it, which ends with it; any other id as it is."""
+    ending = client_order_id[-_LENGTH:]
+    return ending if order_key_of(ending) else client_order_id
 
 
 def pair_key(client_order_id: str) -> str:

@@ -14,6 +14,7 @@ from common.venues.ports import Balance, PositionMode
 
 _PAGE_MIN = 500
 """No page that was cut short is shorter: histories answer 500 rows at once or more (fills 2000), oldest first."""
+_NEVER_CROSS = ("strictIsolated", "noCross")
 _ONE_PURSE = ("unifiedAccount", "portfolioMargin")
 """Kinds of accounts whose margin is not with the perpetuals."""
 
@@ -47,7 +48,7 @@ class HyperliquidAccount(CcxtAccount):
 
     async def _prepare_margin(self, unified: str, leverage: int) -> None:
         market = self._exchange.market(unified)
-        if market["info"].get("onlyIsolated") or market["info"].get("marginMode"):
+        if market["info"].get("onlyIsolated") or market["info"].get("marginMode") in _NEVER_CROSS:
             raise VenueRefused(self.venue, f"{market['base']} has isolated margin only")
         setting = (await self._ask("activeAssetData", coin=market["baseName"]))["leverage"]
         if setting["type"] != "cross" or decimal(setting["value"]) != leverage:

@@ -12,7 +12,7 @@ from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS
 ACTIONS = frozenset({"order", "cancelByCloid", "updateLeverage"})
 """All that is ever signed. ccxt would also approve a builder's fee, and set a referrer."""
 
-_SENTENCE = re.compile(r"\s*(?:\basset=|0x|[$(,\d])")
+_CHANGING = re.compile(r"\s(?:asset=|0x|[$(\d])|,")
 """Where the part of an error text begins that is another one each time."""
 
 
@@ -54,7 +54,7 @@ class HyperliquidExchange(ccxt_async.hyperliquid):  # type: ignore[misc]  # ccxt
     def own_code(response: Mapping[str, Any]) -> Any:
         """Hyperliquid has texts only: what never changes of one is its code."""
         text = _error_text(response)
-        return None if text is None else _SENTENCE.split(text, maxsplit=1)[0].rstrip(" .:") or text
+        return None if text is None else _CHANGING.split(text, maxsplit=1)[0].rstrip(" .:") or text
 
 
 def _refuse_what_is_not_ours(action: Mapping[str, Any]) -> None:
