@@ -14,8 +14,9 @@ from common.runtime.clock import SystemClock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt import account_hyperliquid
 from common.venues.ccxt.account import CcxtAccount
+from common.venues.ccxt.exchange_hyperliquid import HyperliquidExchange
 from common.venues.ccxt.trading import connect_trading_venue
-from common.venues.errors import OrderRejected, VenueRefused
+from common.venues.errors import OrderRejected, VenueRefused, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderState
 from support.simulated_venues import KEY, NOON, SECRET, TRADING_KEYS, HandClock, RunningVenue, running_venue
 from venue_sim.dialects.hyperliquid import account_endpoints
@@ -205,19 +206,50 @@ async def test_order_is_bounded_by_the_swept_price() -> None:
         assert (unfilled.state, unfilled.filled_quantity) == (OrderState.REJECTED, Decimal(0))
 
 
-async def test_average_price_is_unknown_while_fills_are_missing_from_the_history() -> None:
+async def test_what_filled_is_unknown_while_fills_are_missing_from_the_history() -> None:
     async with AsyncExitStack() as stack:
         simulated = await stack.enter_async_context(running_venue("hyperliquid"))
         account, desk = await account_at(stack, simulated)
         venue = simulated.venue
         lag = {"kind": "lag", "endpoint": "fills", "seconds": 60, "clock": "market", "for_seconds": 600}
         venue.faults.arm(FaultSpec.model_validate(lag), venue.moment())
-        report = await desk.send(bought("c1"))
-        assert (report.state, report.filled_quantity, report.average_price) == (OrderState.FILLED, 1, None)
+        assert (await desk.send(bought("c1"))).state is OrderState.WORKING
+        with pytest.raises(VenueUnreachable):
+            await account.order("SOL", "c1")
         simulated.clock.moment += timedelta(seconds=61)
         known = await account.order("SOL", "c1")
         assert known is not None
-        assert known.average_price == Decimal("200.02")
+        assert (known.state, known.average_price) == (OrderState.FILLED, Decimal("200.02"))
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Insufficient margin to place order. asset=4", "Insufficient margin to place order"),
+        ("Order must have minimum value of $10. asset=4", "Order must have minimum value of"),
+        ("User or API Wallet 0xb8a6f8b26223de27c31938d56e470a5b832703a5 does not exist.", "User or API Wallet"),
+        ("Invalid nonce: duplicate nonce 1754922717871", "Invalid nonce: duplicate nonce"),
+        ("Too many cumulative requests sent (37986 > 10436) for", "Too many cumulative requests sent"),
+        ("7", "7"),
+    ],
+)
+def test_code_of_an_error_is_what_never_changes_of_its_text(said: str, code: str) -> None:
+    in_a_row = {"status": "ok", "response": {"type": "order", "data": {"statuses": [{"error": said}]}}}
+    assert HyperliquidExchange.own_code(in_a_row) == code
+    assert HyperliquidExchange.own_code({"status": "err", "response": said}) == code
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"status": "ok", "response": {"type": "default"}},
+        {"status": "ok", "response": {"type": "order", "data": {"statuses": [{"resting": {"oid": 1}}, "success"]}}},
+        {"status": "order", "order": {"order": {}, "status": "open"}},
+    ],
+)
+def test_answer_without_an_error_has_no_code(body: dict[str, Any]) -> None:
+    assert HyperliquidExchange.own_code(body) is None
 
 
 async def test_histories_are_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:

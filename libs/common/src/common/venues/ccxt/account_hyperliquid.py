@@ -25,7 +25,7 @@ class HyperliquidAccount(CcxtAccount):
     An order's state has no price: it is taken from the order's fills.
     """
 
-    _is_known = False
+    _is_checked = False
 
     async def _read_balance(self) -> Balance:
         """Without the profit that is not realised; what can be used is what cross margin does not bind."""
@@ -41,9 +41,9 @@ class HyperliquidAccount(CcxtAccount):
 
     async def _read_position_mode(self, unified: str) -> PositionMode:
         """There is one mode only. Whether address and key are of one account is found out here, once."""
-        if not self._is_known:
+        if not self._is_checked:
             await self._check_address_and_key()
-            self._is_known = True
+            self._is_checked = True
         return PositionMode.ONE_WAY
 
     async def _prepare_margin(self, unified: str, leverage: int) -> None:
@@ -61,14 +61,22 @@ class HyperliquidAccount(CcxtAccount):
             )
         except ccxt_errors.OrderNotFound:
             return None
-        if not order["filled"]:
-            return order
+        if order["status"] == "rejected":
+            return {**order, "filled": 0}
+        return {**order, "cost": await self._cost(order)} if order["filled"] else order
+
+    async def _cost(self, order: Mapping[str, Any]) -> Decimal:
+        """What an order's fills cost.
+
+        Raises:
+            ValueError: they are not as many as the order says, so that neither of the two is believed yet.
+        """
         rows = await self._history("userFillsByTime", order["timestamp"])
         fills = {row["tid"]: row for row in rows if str(row["oid"]) == order["id"]}.values()
         known = sum((decimal(row["sz"]) for row in fills), Decimal(0))
-        cost = sum((decimal(row["sz"]) * decimal(row["px"]) for row in fills), Decimal(0))
-        # While fills are missing from the history, the average of the others is not the order's.
-        return {**order, "cost": cost if known == decimal(order["filled"]) else None, "average": None}
+        if known != decimal(order["filled"]):
+            raise ValueError(f"order {order['id']} has filled {order['filled']}, of which its fills are {known}")
+        return sum((decimal(row["sz"]) * decimal(row["px"]) for row in fills), Decimal(0))
 
     async def _read_fills(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:
         market = self._exchange.market(unified)
