@@ -73,6 +73,8 @@ def outcome(place: Place, method: str, role: str | None) -> str:
     needed: str | None = "read" if method in ("GET", "HEAD", "OPTIONS") else "operate"
     if place.path in OPEN or place.path.startswith("/static-offline-docs"):
         needed = None
+    if place.path == "/" and needed == "read":
+        needed = None
     if place.path == "/api/session":
         needed = None if method == "POST" else "read"
     if needed is not None and role is None:

@@ -24,6 +24,7 @@ from api_gateway.application.overview import HistoryTotals, OverviewDesk
 from api_gateway.application.ports import ServiceAnswer, SettingsAnswer
 from api_gateway.domain.scale_in_outlook import ScaleInLimits
 from api_gateway.entrypoints.operating import CommandDesks, command_routes, health_routes, settings_routes
+from api_gateway.entrypoints.page import serve_page
 from api_gateway.entrypoints.reading import candidate_routes, listing_routes, trade_routes
 from api_gateway.entrypoints.session import role_needed, session_routes
 from api_gateway.entrypoints.streaming import stream_routes
@@ -162,6 +163,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         session_routes(access, parts.sessions, refusals),
     ):
         parts.app.include_router(routes)
+    serve_page(parts.app)
     return parts
 
 

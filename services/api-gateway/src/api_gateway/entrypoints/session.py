@@ -7,9 +7,10 @@ from pydantic import BaseModel
 from api_gateway.application.ports import SessionDesk
 from api_gateway.entrypoints.parameters import SignIn
 from common.runtime.access import Access, Principal, Role
-from common.runtime.guard import SESSION_COOKIE, Refusals, csrf_token, needed_role, principal_of
+from common.runtime.guard import SAFE_METHODS, SESSION_COOKIE, Refusals, csrf_token, needed_role, principal_of
 
 PATH = "/api/session"
+PAGE, PAGE_ASSETS = "/", "/assets/"
 
 
 class SessionView(BaseModel):
@@ -25,7 +26,9 @@ class SessionView(BaseModel):
 
 
 def role_needed(method: str, path: str) -> Role | None:
-    """As everywhere; signing in needs nothing, and signing out no more than the session."""
+    """As everywhere; signing in needs nothing, signing out no more than the session, and the page holds no figures."""
+    if method in SAFE_METHODS and (path == PAGE or path.startswith(PAGE_ASSETS)):
+        return None
     if path == PATH:
         return None if method == "POST" else Role.READ
     return needed_role(method, path)

@@ -1,0 +1,149 @@
+// The operator's commands: each asks why, says what came of it, and is safe to send again.
+
+import { newKey } from "./api.js";
+import { fill, h } from "./dom.js";
+import { words } from "./format.js";
+
+const STATES = {
+  active: "Open, scale in and close.",
+  reducing: "Close only: nothing opens, nothing scales in.",
+  halted: "Neither open nor close by itself; only an operator's close is carried out.",
+};
+const COMMANDS = "/api/live_trading";
+
+/** Asks for another trading state. `onDone()` once it is so or asked for. */
+export function tradingStateDialog(api, current, onDone) {
+  const options = Object.entries(STATES).map(([state, what]) =>
+    h(
+      "label",
+      { class: "option" },
+      h("input", {
+        type: "radio",
+        name: "state",
+        value: state,
+        required: true,
+        disabled: state === current,
+        checked: state === suggested(current),
+      }),
+      h(
+        "span",
+        null,
+        h("strong", null, words(state)),
+        state === current && h("em", null, " now"),
+        h("small", null, what),
+      ),
+    ),
+  );
+  const typed = h(
+    "label",
+    { class: "field", hidden: true },
+    h("span", null, "Type ", h("code", null, "active"), " to let Tandem open trades again"),
+    h("input", { name: "typed", autocomplete: "off", autocapitalize: "off", spellcheck: "false" }),
+  );
+  const { form, open } = commandDialog({
+    title: "Trading state",
+    fields: [h("fieldset", null, h("legend", null, "Move trading to"), options), typed],
+    button: "Change state",
+    async send(values, key) {
+      return api.send("POST", `${COMMANDS}/trading_state`, { state: values.get("state"), why: values.get("why") }, key);
+    },
+    onDone,
+  });
+  const input = typed.querySelector("input");
+  const adapt = () => {
+    const isActive = new FormData(form).get("state") === "active";
+    typed.hidden = !isActive;
+    input.required = isActive;
+    input.setCustomValidity(isActive && input.value.trim() !== "active" ? "Type the word active to confirm." : "");
+  };
+  form.addEventListener("input", adapt);
+  adapt();
+  open();
+}
+
+function suggested(current) {
+  return current === "active" ? "halted" : "active";
+}
+
+/** Asks for the close of one trade. */
+export function forceCloseDialog(api, { id, symbol }, onDone) {
+  const { open } = commandDialog({
+    title: `Force close ${symbol} #${id}`,
+    fields: [h("p", null, "Both legs are closed with reduce-only market orders, whatever the spread is now.")],
+    button: `Close trade #${id}`,
+    isDanger: true,
+    async send(values, key) {
+      return api.send("POST", `${COMMANDS}/force_close`, { signal_id: id, why: values.get("why") }, key);
+    },
+    onDone,
+  });
+  open();
+}
+
+function commandDialog({ title, fields, button, isDanger = false, send, onDone }) {
+  const outcome = h("div", { class: "outcome", role: "status", "aria-live": "polite" });
+  const submit = h("button", { type: "submit", class: isDanger ? "danger solid" : "primary" }, button);
+  const leave = h("button", { type: "button" }, "Cancel");
+  const why = h("input", {
+    name: "why",
+    required: true,
+    maxlength: 500,
+    autocomplete: "off",
+    placeholder: "kept in the audit",
+  });
+  const form = h(
+    "form",
+    { method: "dialog" },
+    h("h2", { id: "dialog-title" }, title),
+    fields,
+    h("label", { class: "field" }, h("span", null, "Why"), why),
+    outcome,
+    h("div", { class: "dialog-actions" }, leave, submit),
+  );
+  const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, form);
+  let key = newKey();
+
+  leave.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  form.addEventListener("input", () => why.setCustomValidity(why.value && !why.value.trim() ? "Say why." : ""));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const values = new FormData(form);
+    submit.disabled = true;
+    fill(outcome, h("p", { class: "quiet" }, "Asked; waiting for what comes of it…"));
+    try {
+      const { status, data } = await send(values, key);
+      fill(outcome, told(status, data));
+      for (const input of form.querySelectorAll("input")) input.disabled = true;
+      submit.hidden = true;
+      leave.textContent = "Done";
+      leave.focus();
+      onDone();
+    } catch (problem) {
+      if (problem.status === undefined) throw problem;
+      fill(outcome, refused(problem));
+      submit.disabled = false;
+      // Nobody answered, or not in time: the same key, so that it is done once. A refusal is a new question.
+      if (problem.status !== 0 && problem.status < 500) key = newKey();
+    }
+  });
+  return {
+    form,
+    open() {
+      document.body.append(dialog);
+      dialog.showModal();
+      (form.querySelector("input[name=why]") ?? submit).focus();
+    },
+  };
+}
+
+function told(status, answer) {
+  const isDone = status === 200;
+  return h("p", { class: isDone ? "done" : "warn" }, isDone ? "● Done: " : "◐ Not yet: ", answer.told);
+}
+
+function refused(problem) {
+  const wrong = problem.errors.map(({ field, allowed }) => h("li", null, `${field}: ${allowed}`));
+  const again = problem.status === 0 || problem.status >= 500 ? " Sending it again is safe: it is done once." : "";
+  return [h("p", { class: "loss" }, `✕ ${problem.message}.${again}`), wrong.length > 0 && h("ul", null, wrong)];
+}

@@ -1,0 +1,327 @@
+// One open trade at a glance: where the spread stands, what happens next, and how far the rails are.
+
+import { chartHost } from "./chart.js";
+import { h } from "./dom.js";
+import { duration, moment, percent, plain, points, tone, usdt, UNKNOWN } from "./format.js";
+import { figure, pair, status } from "./parts.js";
+import { ladder, notionalCap, notionalPerLeg, profit, spreadOf } from "./standing.js";
+
+const CHART_HEIGHT_PX = 250;
+
+/** `known`: {trade, samples, position, settings, nowMs, mayOperate}; `trade` as scale_in lists it. */
+export function tradeCard(known) {
+  const { trade, nowMs } = known;
+  const id = `trade-${trade.signal_id}`;
+  const sample = known.samples.at(-1) ?? null;
+  return h(
+    "article",
+    { class: "trade", "data-key": id, "data-trade": trade.signal_id, "aria-labelledby": `${id}-title` },
+    cardHead(known, id),
+    h(
+      "div",
+      { class: "trade-body" },
+      h(
+        "div",
+        { class: "trade-chart" },
+        keyFigures(trade, sample, nowMs),
+        chartCaption(id),
+        chartHost(id, inWords(trade, sample), CHART_HEIGHT_PX),
+      ),
+      h("div", { class: "trade-side" }, profitSplit(profit(sample)), rails(known, sample)),
+    ),
+    ladderTable(trade, sample, nowMs),
+  );
+}
+
+function cardHead({ trade, nowMs, mayOperate }, id) {
+  const opened = trade.opened_at
+    ? ["open for ", duration((nowMs - Date.parse(trade.opened_at)) / 1000)]
+    : "not open yet";
+  return h(
+    "header",
+    { class: "trade-head" },
+    h("h3", { id: `${id}-title` }, trade.symbol, h("span", { class: "quiet" }, ` #${trade.signal_id}`)),
+    pair(trade.long_venue, trade.short_venue),
+    status(trade.status),
+    h("span", { class: "quiet" }, opened),
+    h("span", { class: "spring" }),
+    h("a", { class: "button", href: `#/trades/${trade.signal_id}` }, "Story"),
+    closeButton(trade, mayOperate),
+  );
+}
+
+/** Force close; disabled where it cannot be, with the reason. */
+export function closeButton(trade, mayOperate) {
+  const isClosable = trade.status === "open" || trade.status === "closing";
+  const why = !mayOperate
+    ? "your token may read only"
+    : isClosable
+      ? null
+      : `a trade that is ${trade.status} cannot be closed`;
+  const attributes = {
+    type: "button",
+    class: "danger",
+    "data-action": "force-close",
+    "data-id": trade.signal_id,
+    "data-symbol": trade.symbol,
+  };
+  return h("button", { ...attributes, disabled: why !== null, title: why }, "Force close…");
+}
+
+function keyFigures(trade, sample, nowMs) {
+  const now = sample?.exit_spread_pct ?? null;
+  const age = sample ? `valued ${duration((nowMs - Date.parse(sample.sampled_at)) / 1000)} ago` : "not valued yet";
+  return h(
+    "dl",
+    { class: "figures" },
+    figure("Spread now", [h("strong", null, percent(now)), h("small", null, age)], {
+      kind: "lead",
+      title: "what closing now gives back: short buy over long sell, by the books swept for the whole position",
+    }),
+    figure("Weighted entry", percent(spreadOf(trade.entry_metric_weighted)), {
+      title: "entries weighted by their notional",
+    }),
+    figure("Take profit at", [percent(trade.tp_exit_spread_pct), distance(now, trade.tp_exit_spread_pct)]),
+    figure("Next scale-in at", nextTrigger(trade, now)),
+  );
+}
+
+function nextTrigger(trade, now) {
+  if (trade.next_trigger_spread_pct !== null)
+    return [percent(trade.next_trigger_spread_pct), distance(now, trade.next_trigger_spread_pct)];
+  const why = !trade.enabled
+    ? "scale-in is off"
+    : trade.entries_count >= trade.max_entries
+      ? "ladder is full"
+      : "not known yet";
+  return ["none", h("small", null, why)];
+}
+
+function distance(from, to) {
+  if (from === null || to === null) return null;
+  return h("small", null, `${points(from, to)} to go`);
+}
+
+function chartCaption(id) {
+  return h("p", {
+    class: "readout quiet",
+    "data-readout": id,
+    "data-key": `${id}-readout`,
+    "data-keep": true,
+    "aria-hidden": "true",
+  });
+}
+
+function inWords(trade, sample) {
+  const now = percent(sample?.exit_spread_pct ?? null);
+  const trigger =
+    trade.next_trigger_spread_pct === null
+      ? "no further scale-in"
+      : `next scale-in at ${percent(trade.next_trigger_spread_pct)}`;
+  return `Spread of ${trade.symbol} over time: now ${now}, weighted entry ${percent(spreadOf(trade.entry_metric_weighted))}, take profit at ${percent(trade.tp_exit_spread_pct)}, ${trigger}.`;
+}
+
+/** P&L in its three parts and their sum. */
+export function profitSplit(parts) {
+  const rows = [
+    ["Spread", parts.spread, "sales minus purchases, the open part at the swept exit prices"],
+    ["Fees", parts.fees, "as booked by the venues"],
+    ["Funding", parts.funding, "settlements booked so far"],
+  ];
+  const note = parts.isFinal
+    ? "final"
+    : parts.isComplete
+      ? "if closed now, before the exit's fees"
+      : "incomplete: not everything is booked yet";
+  return h(
+    "section",
+    { class: "split", "aria-label": "Profit and loss" },
+    h("header", null, h("h4", null, "P&L"), h("span", { class: "quiet" }, note)),
+    h(
+      "dl",
+      null,
+      rows.map(([name, amount, title]) =>
+        h("div", { title }, h("dt", null, name), h("dd", { class: tone(amount) }, usdt(amount, { sign: true }))),
+      ),
+      h(
+        "div",
+        { class: "sum" },
+        h("dt", null, parts.isFinal ? "Net" : "Total"),
+        h("dd", { class: tone(parts.net) }, usdt(parts.net, { sign: true })),
+      ),
+    ),
+  );
+}
+
+function rails({ trade, position, settings, nowMs }, sample) {
+  const setting = (name) => settings?.[name]?.value ?? null;
+  const funding = sample?.funding_per_hour ?? null;
+  const stop =
+    sample?.evidence?.stop_loss_funding_per_hour ?? negative(setting("LIVE_TRADING_STOP_LOSS_FUNDING_PER_HOUR_PCT"));
+  const notional = notionalPerLeg(trade.entries);
+  const cap = notionalCap(settings);
+  const left = trade.force_close_at ? (Date.parse(trade.force_close_at) - nowMs) / 1000 : null;
+  const hold =
+    trade.force_close_at && trade.opened_at
+      ? (Date.parse(trade.force_close_at) - Date.parse(trade.opened_at)) / 1000
+      : null;
+  const stopLoss = setting("LIVE_TRADING_STOP_LOSS_TOTAL_PCT");
+  return h(
+    "section",
+    { class: "rails", "aria-label": "Rails" },
+    h("h4", null, "Rails"),
+    h(
+      "dl",
+      null,
+      rail(
+        "Max-hold",
+        left === null ? UNKNOWN : `${duration(left)} left`,
+        share(hold - left, hold),
+        "the trade is closed then, counted from the first entry",
+        true,
+      ),
+      rail(
+        "Funding",
+        [percentPerHour(funding), h("small", null, `hard stop ${percentPerHour(stop)}`)],
+        funding === null ? null : share(-funding, -stop),
+        "per hour on the position; above zero is received",
+        true,
+      ),
+      rail(
+        "Notional a leg",
+        [usdt(notional, { digits: 0 }), h("small", null, `of ${usdt(cap, { digits: 0 })}`)],
+        share(notional, cap),
+        "what one leg holds, and the cap",
+      ),
+      rail(
+        "Entries",
+        `${trade.entries_count} of ${trade.max_entries}`,
+        share(trade.entries_count, trade.max_entries),
+        "filled, and how many there may be",
+      ),
+      rail(
+        "Stop-loss",
+        trade.enabled ? ["off", h("small", null, "scale-in is on")] : `${percent(negative(stopLoss))} of notional`,
+        null,
+        "a total P&L that cuts the trade; only with scale-in disabled",
+      ),
+      rail("Hedge", hedge(position), null, "ledger against what the venues say they hold"),
+    ),
+  );
+}
+
+/** `used` is the share of the limit, null where there is none to show; `isAlarm` says that coming near it is bad. */
+function rail(name, value, used, title, isAlarm = false) {
+  const isNear = isAlarm && used !== null && used >= 0.8;
+  const meter =
+    used === null
+      ? null
+      : h(
+          "div",
+          { class: `meter ${isNear ? "near" : ""}`, "aria-hidden": "true" },
+          h("span", { style: { width: `${Math.round(used * 100)}%` } }),
+        );
+  return h(
+    "div",
+    { class: "rail", title },
+    h("dt", null, name),
+    h("dd", null, value, isNear && h("small", { class: "warn" }, "▲ near")),
+    meter,
+  );
+}
+
+function share(part, whole) {
+  if (part === null || whole === null || !(whole > 0)) return null;
+  return Math.min(1, Math.max(0, part / whole));
+}
+
+function negative(value) {
+  return value === null ? null : -Math.abs(Number(value));
+}
+
+function percentPerHour(fraction) {
+  return fraction === null ? UNKNOWN : `${percent(fraction, { digits: 3, sign: true })}/h`;
+}
+
+function hedge(position) {
+  if (!position) return UNKNOWN;
+  if (position.legs.some((leg) => leg.difference === null)) return ["not read yet", h("small", null, "by the venues")];
+  const off = position.legs.filter((leg) => Number(leg.difference) !== 0);
+  if (off.length === 0)
+    return ["● even", h("small", null, position.legs.map((leg) => plain(leg.venue_quantity)).join(" / "))];
+  return h(
+    "span",
+    { class: "warn" },
+    off.map((leg) => `▲ ${leg.venue} differs by ${plain(leg.difference)}`).join(", "),
+  );
+}
+
+/** The ladder of entries: filled ones and the rungs that may still come. */
+export function ladderTable(trade, sample, nowMs, isTitled = true) {
+  const rungs = ladder(trade);
+  if (rungs.length === 0) return null;
+  return h(
+    "table",
+    { class: "ladder rows" },
+    h("caption", { class: isTitled ? null : "unseen" }, "Ladder of entries"),
+    h(
+      "thead",
+      null,
+      h(
+        "tr",
+        null,
+        ["k", "state", "spread", "USDT a leg", "quantity", "long buy", "short sell", "time"].map((name, index) =>
+          h("th", { scope: "col", class: index > 1 && index < 7 ? "numeric" : null }, name),
+        ),
+      ),
+    ),
+    h(
+      "tbody",
+      null,
+      rungs.map((rung) => (rung.entry ? filledRung(rung, nowMs) : comingRung(rung, sample))),
+    ),
+  );
+}
+
+function filledRung({ k, kind, entry }, nowMs) {
+  const execution = entry.snapshot?.execution ?? {};
+  const cell = (name, value) => h("td", { class: "numeric", "data-label": name }, value);
+  return h(
+    "tr",
+    { "data-key": `rung-${k}` },
+    h("th", { scope: "row" }, `${k}`),
+    h("td", { "data-label": "state" }, status(kind)),
+    cell("spread", percent(entry.entry_spread_pct)),
+    cell("USDT a leg", plain(entry.notional_usdt, 2)),
+    cell("quantity", plain(entry.quantity ?? entry.planned_quantity)),
+    cell("long buy", plain(execution.long_buy?.price)),
+    cell("short sell", plain(execution.short_sell?.price)),
+    h("td", { "data-label": "time" }, moment(entry.filled_at ?? entry.requested_at, nowMs)),
+  );
+}
+
+function comingRung({ k, kind, trigger }, sample) {
+  const now = sample?.exit_spread_pct ?? null;
+  const away = now === null ? "" : ` · ${points(now, trigger)} to go`;
+  return h(
+    "tr",
+    { class: "coming", "data-key": `rung-${k}` },
+    h("th", { scope: "row" }, `${k}`),
+    h(
+      "td",
+      { "data-label": "state" },
+      h(
+        "span",
+        { class: "status" },
+        h("span", { class: "glyph", "aria-hidden": "true" }, "○"),
+        kind === "next" ? "next" : "later",
+      ),
+    ),
+    h("td", { class: "numeric", "data-label": "trigger" }, percent(trigger)),
+    h(
+      "td",
+      { class: "quiet", colspan: "5" },
+      kind === "next" ? `asked for once the exit spread reaches it${away}` : "",
+    ),
+  );
+}
