@@ -36,8 +36,8 @@ demo: $(STAMP)  ## trade a recorded market on this machine; SCENARIO=name, VENUE
 
 # First what needs the processors, on two of them; then, alone, what plays whole markets in real time.
 test: $(STAMP)  ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/settings --ignore tests/system
-	@$(BIN)/python -m pytest tests/settings tests/system
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/settings --ignore tests/system --ignore tests/page
+	@$(BIN)/python -m pytest tests/settings tests/system tests/page
 
 test-unit: $(STAMP)  ## the tests that start no process
 	@$(BIN)/python -m pytest tests/unit tests/architecture

@@ -2,7 +2,7 @@
 
 import uPlot from "./uplot/uPlot.esm.js";
 import { h } from "./dom.js";
-import { clockTime, percent } from "./format.js";
+import { clockTime, dayOf, percent } from "./format.js";
 
 const LINES = [
   { name: "spread", label: "exit spread", token: "--line-spread", width: 2, dash: [], stepped: false },
@@ -13,6 +13,7 @@ const LINES = [
 const LABEL_GAP_PX = 14;
 const LABELS_WIDTH_PX = 102;
 const FONT_PX = 11;
+const DAY_SECONDS = 86400;
 
 const charts = new Map();
 
@@ -88,8 +89,18 @@ function options(host, marks) {
       y: { range: (plot) => spreadRange(plot, marks) },
     },
     axes: [
-      { ...axis, space: 70, size: 26, values: (_, splits) => splits.map((at) => clockTime(at * 1000).slice(0, 5)) },
-      { ...axis, space: 28, size: 52, values: (_, splits) => splits.map((value) => percent(value, { digits: 1 })) },
+      {
+        ...axis,
+        space: 70,
+        size: 26,
+        values: (_, splits, axis, space, stepSeconds) => splits.map((at) => axisTime(at, stepSeconds)),
+      },
+      {
+        ...axis,
+        space: 28,
+        size: 52,
+        values: (_, splits, axis, space, step) => splits.map((value) => percent(value, { digits: digitsOf(step) })),
+      },
     ],
     series: [{}, ...series],
     hooks: {
@@ -97,6 +108,17 @@ function options(host, marks) {
       setCursor: [(plot) => tell(host, plot)],
     },
   };
+}
+
+/** As much of a time as tells it from the next one. */
+function axisTime(at, stepSeconds) {
+  if (stepSeconds >= DAY_SECONDS) return dayOf(at * 1000);
+  return stepSeconds < 60 ? clockTime(at * 1000) : clockTime(at * 1000).slice(0, 5);
+}
+
+/** Digits of a percentage that tell one step of the scale from the next. */
+function digitsOf(step) {
+  return Number.isInteger(Number((step * 1000).toFixed(6))) ? 1 : 2;
 }
 
 /** Holds every valuation and every mark; never less than a minute. */

@@ -99,6 +99,10 @@ export function clockTime(ms) {
   return CLOCK.format(new Date(ms));
 }
 
+export function dayOf(ms) {
+  return DAY.format(new Date(ms));
+}
+
 function dayBefore(at, now) {
   if (at.toDateString() === now.toDateString()) return "";
   const day = at.getFullYear() === now.getFullYear() ? DAY : YEAR_DAY;

@@ -39,7 +39,7 @@ export function bar(desk, current) {
       { type: "button", class: "plain", "data-action": "theme", title: "dark, light, or as the system has it" },
       h("span", { class: "unseen" }, "Theme: "),
       h("span", { class: "glyph", "aria-hidden": "true" }, THEME_GLYPHS[theme()]),
-      theme(),
+      h("span", { class: "word" }, theme()),
     ),
     desk.session.is_required &&
       h(

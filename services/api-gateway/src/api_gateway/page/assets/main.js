@@ -97,7 +97,8 @@ function route() {
   return { name, id, query: new URLSearchParams(query) };
 }
 
-function navigate() {
+/** Shows what the address says. Who moved here from another page goes on reading at its beginning. */
+function navigate({ isMoved = false } = {}) {
   if (!desk) return;
   const { name, id, query } = route();
   const isTrade = name === "trades" && /^[1-9][0-9]{0,17}$/.test(id ?? "");
@@ -108,6 +109,7 @@ function navigate() {
   desk.follow(view.resources);
   render();
   scrollTo(0, 0);
+  if (isMoved) place.main.focus({ preventScroll: true });
 }
 
 function notFound() {
@@ -173,7 +175,7 @@ function goTo(form, filters) {
   location.hash = text ? `${hash}?${text}` : hash;
 }
 
-addEventListener("hashchange", navigate);
+addEventListener("hashchange", () => navigate({ isMoved: true }));
 addEventListener("resize", () => changed());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed());
 document.addEventListener("visibilitychange", () => {

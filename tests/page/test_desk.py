@@ -1,0 +1,213 @@
+"""An operator's page in a real browser over the running stack: what is seen, what is ordered, and who can read it."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect
+
+from support.running_stack import RunningStack, eventually
+
+from .conftest import playing
+
+pytestmark = pytest.mark.timeout(150)
+
+AUDIT = (Path(__file__).parent / "audit.js").read_text()
+DESK, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=360, height=780)
+ROUTES = ("#/", "#/signals", "#/watchlist", "#/system", "#/trades/1", "#/nowhere")
+FAR_MS, NEAR_MS = 40_000, 15_000
+MARKUP = '<img src="/nowhere" onerror="window.hurt = true">'
+
+
+class Seat:
+    """A page with what its console said."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.said: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.said.append(message.text)
+
+    async def open(self, route: str = "#/") -> Page:
+        await self.page.goto(f"{self.url}/{route}")
+        await expect(self.page.locator("#main")).not_to_contain_text("Loading…", timeout=NEAR_MS)
+        return self.page
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def seat(browser: Browser, running: RunningStack) -> AsyncIterator[Seat]:
+    """A fresh page at the size of a desk."""
+    context = await browser.new_context(viewport=DESK)
+    yield Seat(await context.new_page(), running.stack.service_url("api_gateway"))
+    await context.close()
+
+
+async def order(page: Page, why: str, button: str) -> None:
+    """Fills the open dialog and sends it; waits until it says that it is done."""
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Why").fill(why)
+    await dialog.get_by_role("button", name=button).click()
+    await expect(dialog.get_by_role("status")).to_contain_text("Done", timeout=NEAR_MS)
+    await dialog.get_by_role("button", name="Done").click()
+    await expect(dialog).to_have_count(0)
+
+
+async def test_a_trade_opens_scales_in_and_closes_before_the_operators_eyes(seat: Seat, running: RunningStack) -> None:
+    page = await seat.open()
+    await expect(page.get_by_text("No trade is open.")).to_be_visible()
+    await page.evaluate("window.isSamePage = true")
+    async with playing(running):
+        trade = page.get_by_role("article", name="DEMO")
+        await expect(trade).to_be_visible(timeout=FAR_MS)
+        await expect(trade).to_contain_text("long bybit / short binance")
+        await expect(trade.locator(".figure", has_text="Spread now")).to_contain_text("%")
+        await expect(trade.locator("canvas")).to_be_visible(timeout=NEAR_MS)
+        rungs = trade.locator(".ladder tbody tr")
+        await expect(rungs.nth(1)).to_contain_text("next")
+        await expect(rungs.nth(1)).to_contain_text("filled", timeout=FAR_MS)
+        await expect(trade.locator(".rail", has_text="Entries")).to_contain_text("2 of 4")
+        await expect(trade.locator(".split")).to_contain_text("USDT")
+        await expect(page.get_by_role("article", name="HELD")).to_be_visible(timeout=FAR_MS)
+        await expect(trade).to_have_count(0, timeout=FAR_MS)
+    newest = page.get_by_role("row", name=re.compile("DEMO"))
+    await expect(newest).to_contain_text("closed")
+    await expect(newest).to_contain_text("take profit")
+    await expect(newest).to_contain_text("USDT", timeout=FAR_MS)  # net P&L, once the venues booked everything
+    assert await page.evaluate("window.isSamePage") is True
+    assert seat.said == []
+
+
+async def test_the_story_of_a_trade_is_told_with_its_orders_and_its_money(seat: Seat) -> None:
+    page = await seat.open()
+    await page.get_by_role("row", name=re.compile("DEMO")).get_by_role("link").click()
+    await expect(page).to_have_url(re.compile("#/trades/1$"))
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("DEMO")
+    story = page.locator(".story > li")
+    for told in ("recorded signal 1", "entry 2 filled", "asked to close: take profit", "closed the trade"):
+        await expect(story.filter(has_text=told)).not_to_have_count(0)
+    line = story.filter(has_text="entry 2 filled")
+    await line.locator("summary").press("Enter")
+    await expect(line.locator(".evidence").first).to_contain_text("notional usdt")
+    orders = page.get_by_role("table", name="Orders and fills").locator("tbody tr")
+    await expect(orders).to_have_count(6)
+    await expect(orders.last).to_contain_text("fee")
+    await expect(page.locator(".split")).to_contain_text("final")
+    await expect(page.locator("[data-chart=story] canvas")).to_be_visible()
+    assert seat.said == []
+
+
+async def test_an_operator_closes_a_trade_and_is_told_what_came_of_it(seat: Seat, running: RunningStack) -> None:
+    page = await seat.open()
+    held = page.get_by_role("article", name="HELD")
+    opener = held.get_by_role("button", name="Force close…")
+    await opener.press("Enter")
+    dialog = page.get_by_role("dialog", name=re.compile("Force close HELD"))
+    await expect(dialog.get_by_label("Why")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await expect(opener).to_be_focused()
+    await opener.click()
+    await dialog.get_by_role("button", name="Close trade").click()
+    await expect(dialog).to_be_visible()  # without a reason nothing is sent
+    await order(page, "seen enough", "Close trade")
+    await expect(held).to_have_count(0, timeout=NEAR_MS)
+    closed = await running.first("/api/live_trading/signals?symbol=HELD")
+    assert closed is not None
+    assert (closed["status"], closed["close_reason"]) == ("closed", "operator")
+    asked = await running.first("/api/audit?service=api_gateway")
+    assert asked is not None
+    assert "seen enough" in str(asked["evidence"])
+    assert seat.said == []
+
+
+async def test_trading_is_halted_and_resumed_and_what_somebody_wrote_stays_text(seat: Seat) -> None:
+    page = await seat.open()
+    await page.get_by_role("button", name="Trading is active").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("halted").check()
+    await order(page, MARKUP, "Change state")
+    await expect(page.get_by_role("button", name="Trading is halted")).to_be_visible(timeout=NEAR_MS)
+    await expect(page.locator(".notice")).to_contain_text(MARKUP)
+    assert await page.locator("img").count() == 0
+    assert await page.evaluate("window.hurt") is None
+
+    await page.get_by_role("button", name="Trading is halted").click()
+    await dialog.get_by_label("active", exact=False).first.check()
+    await dialog.get_by_label("Why").fill("all is well")
+    await dialog.get_by_role("button", name="Change state").click()
+    await expect(page.get_by_role("button", name="Trading is halted")).to_be_attached()  # not without the word
+    await dialog.get_by_label(re.compile("^Type")).fill("active")
+    await order(page, "all is well", "Change state")
+    await expect(page.get_by_role("button", name="Trading is active")).to_be_visible(timeout=NEAR_MS)
+    assert seat.said == []
+
+
+async def test_filters_are_kept_in_the_address_and_pages_follow_each_other(seat: Seat) -> None:
+    page = await seat.open("#/signals")
+    signals = page.get_by_role("table", name="Signals").locator("tbody tr")
+    await expect(signals).to_have_count(2)
+    await page.get_by_label("Symbol").fill("HELD")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page).to_have_url(re.compile("signals-symbol=HELD"))
+    await expect(signals).to_have_count(1)
+    await page.reload()
+    await expect(signals).to_contain_text(["HELD"])
+    await page.get_by_role("button", name="Clear").click()
+    await expect(signals).to_have_count(2)
+    await page.goto(f"{seat.url}/#/signals?signals-before=2")
+    await expect(signals).to_contain_text(["DEMO"])
+    await page.get_by_role("link", name="Newest").click()
+    await expect(signals).to_have_count(2)
+    assert seat.said == []
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_every_page_can_be_read_by_ear_by_keyboard_and_in_bad_light(
+    browser: Browser, running: RunningStack, theme: str
+) -> None:
+    context: BrowserContext = await browser.new_context(
+        viewport=DESK, color_scheme="dark" if theme == "dark" else "light"
+    )
+    seat = Seat(await context.new_page(), running.stack.service_url("api_gateway"))
+    for route in ROUTES:
+        page = await seat.open(route)
+        assert await page.evaluate(AUDIT) == [], route
+    await page.get_by_role("button", name="Trading is active").click()
+    assert await page.evaluate(AUDIT) == [], "dialog"
+    await context.close()
+
+
+async def test_a_phone_shows_every_page_without_scrolling_sideways(browser: Browser, running: RunningStack) -> None:
+    context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    seat = Seat(await context.new_page(), running.stack.service_url("api_gateway"))
+    for route in ROUTES:
+        page = await seat.open(route)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], route
+    await context.close()
+
+
+async def test_one_service_away_is_named_and_the_rest_goes_on(seat: Seat, running: RunningStack) -> None:
+    page = await seat.open()
+    parts = running.stack.parts
+    await parts.kill("executor")
+    notice = page.locator(".notice", has_text="executor is unreachable")
+    await expect(notice).to_be_visible(timeout=NEAR_MS)
+    await expect(page.locator(".freshness")).to_contain_text("live")
+    await expect(page.get_by_role("row", name=re.compile("DEMO"))).to_be_visible()
+    await page.goto(f"{seat.url}/#/watchlist")
+    await expect(page.get_by_text("Not known now: the executor does not answer")).to_be_visible(timeout=NEAR_MS)
+    await expect(page.get_by_role("table", name="Watchlist events")).to_be_visible()
+    await parts.restart("executor")
+    await expect(notice).to_have_count(0, timeout=FAR_MS)
+
+    async def is_ready() -> bool:
+        return (await running.ask("api_gateway", "/api/health")).status_code == 200
+
+    await eventually("all services are ready again", is_ready)
