@@ -3,14 +3,20 @@
 import asyncio
 import contextlib
 import shutil
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
+import uvicorn
 from playwright.async_api import Browser, async_playwright
 
+from api_gateway.bootstrap import SERVICE, assemble, read_configuration
+from common.messaging.bus import Bus
+from common.persistence.database import connect_pool
+from common.runtime.service import closing
 from local_stack.ports import Ports
 from local_stack.posting import post_observations
 from local_stack.services import SERVICES
@@ -72,3 +78,25 @@ async def playing(running: RunningStack) -> AsyncIterator[None]:
     finally:
         posting.cancel()
         await asyncio.gather(posting, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def second_gateway(stack: LocalStack, settings: dict[str, str]) -> AsyncIterator[str]:
+    """The address of one more gateway over the same database and bus, with settings of its own."""
+    dsn = stack.service_dsn(SERVICE)
+    urls = {f"{name.upper()}_URL": stack.service_url(name) for name in SERVICES if name != SERVICE}
+    configuration = read_configuration({"DATABASE_URL": dsn, "NATS_URL": stack.nats_url, **urls, **settings})
+    pool, bus = await connect_pool(dsn, "test"), await Bus.connect(stack.nats_url, "test")
+    parts = assemble(configuration, pool, bus)
+    server = uvicorn.Server(uvicorn.Config(parts.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+    listening = socket.create_server(("127.0.0.1", 0))
+    async with closing(pool, bus, parts):
+        hub = asyncio.create_task(parts.hub.run())
+        serving = asyncio.create_task(server.serve([listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
+            hub.cancel()
+            await asyncio.gather(hub, return_exceptions=True)

@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect
 
+from common.runtime.access import Role, new_token
 from support.running_stack import RunningStack, eventually
 
-from .conftest import playing
+from .conftest import playing, second_gateway
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -191,6 +192,30 @@ async def test_a_phone_shows_every_page_without_scrolling_sideways(browser: Brow
         page = await seat.open(route)
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], route
     await context.close()
+
+
+async def test_who_may_read_signs_in_sees_everything_and_orders_nothing(
+    browser: Browser, running: RunningStack
+) -> None:
+    token, line = new_token("screen", Role.READ)
+    async with second_gateway(running.stack, {"ACCESS_TOKENS": line}) as url:
+        context = await browser.new_context(viewport=PHONE)
+        page = await Seat(await context.new_page(), url).open("#/trades/1")
+        assert await page.evaluate(AUDIT) == []
+        await expect(page.get_by_label("Token")).to_be_focused()
+        await page.get_by_label("Token").fill("not a token")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("alert")).to_contain_text("the token is not known")
+        await page.get_by_label("Token").fill(token)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("DEMO", timeout=NEAR_MS)
+        await expect(page.get_by_role("button", name="Trading is active")).to_be_disabled()
+        csrf = (await (await context.request.get(f"{url}/api/session")).json())["csrf_token"]
+        ended = await context.request.delete(f"{url}/api/session", headers={"X-CSRF-Token": csrf})
+        assert ended.status == 204
+        await expect(page.get_by_text("The session has ended")).to_be_visible(timeout=NEAR_MS)
+        await expect(page.get_by_text("DEMO")).to_have_count(0)
+        await context.close()
 
 
 async def test_one_service_away_is_named_and_the_rest_goes_on(seat: Seat, running: RunningStack) -> None:

@@ -122,6 +122,7 @@ class Demo:
             f"market time runs from {_day_and_time(clock.starts_at)} UTC, {clock.speed:g} times as fast as real time"
         )
         began = time.monotonic()
+        self._screen.say(f"watch it at {self._stack.service_url('api_gateway')}")
         self._stack.start_clock()
         posting = asyncio.create_task(self._post_observations())
         try:
@@ -257,6 +258,7 @@ async def _stay_up(stack: LocalStack, screen: Screen) -> None:
         screen.say(f"  {title_of(service):<20}{stack.service_url(service)}/docs")
     for venue in stack.venues:
         screen.say(f"  {venue.name + ' (simulated)':<20}{venue.url}/control/ledger")
+    screen.say(f"  {'the page':<20}{stack.service_url('api_gateway')}")
     overview = f"{stack.service_url('api_gateway')}/api/live_trading/overview?limit=5"
     screen.say(f'Everything stays up; try: curl -fsS "{overview}"')
     screen.say("Ctrl-C ends it.")

@@ -40,7 +40,7 @@ export function drawChart(id, curve) {
     getComputedStyle(document.documentElement).colorScheme + matchMedia("(prefers-color-scheme: dark)").matches;
   const known = charts.get(id);
   if (known && known.host === host && known.theme === theme) {
-    known.marks.splice(0, Infinity, ...curve.marks);
+    known.shown.curve = curve;
     if (known.plot.width !== host.clientWidth)
       known.plot.setSize({ width: host.clientWidth, height: host.clientHeight });
     known.plot.setData(data);
@@ -48,9 +48,9 @@ export function drawChart(id, curve) {
   }
   known?.plot.destroy();
   host.replaceChildren();
-  const marks = [...curve.marks];
-  const plot = new uPlot(options(host, marks), data, host);
-  charts.set(id, { host, theme, marks, plot });
+  const shown = { curve };
+  const plot = new uPlot(options(host, shown), data, host);
+  charts.set(id, { host, theme, shown, plot });
 }
 
 /** Forgets the charts whose hosts are gone. */
@@ -62,8 +62,13 @@ export function forgetCharts() {
   }
 }
 
-function options(host, marks) {
-  const colour = (token) => resolved(host, token);
+/** `shown.curve` is what is drawn now; the chart stays when it changes. */
+function options(host, shown) {
+  const colours = new Map();
+  const colour = (token) => {
+    if (!colours.has(token)) colours.set(token, resolved(host, token));
+    return colours.get(token);
+  };
   const axis = {
     stroke: colour("--text-quiet"),
     font: `${FONT_PX}px ${fontOf(host)}`,
@@ -85,8 +90,8 @@ function options(host, marks) {
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
-      x: { range: (_, from, to) => timeRange(from, to, marks) },
-      y: { range: (plot) => spreadRange(plot, marks) },
+      x: { range: (_, from, to) => timeRange(from, to, shown.curve.marks) },
+      y: { range: (plot) => spreadRange(plot, shown.curve.marks) },
     },
     axes: [
       {
@@ -104,7 +109,10 @@ function options(host, marks) {
     ],
     series: [{}, ...series],
     hooks: {
-      draw: [(plot) => drawMarks(plot, marks, colour), (plot) => drawLabels(plot, host, colour)],
+      draw: [
+        (plot) => drawMarks(plot, shown.curve.marks, colour),
+        (plot) => drawLabels(plot, host, colour, shown.curve.isOver ? "last" : "now"),
+      ],
       setCursor: [(plot) => tell(host, plot)],
     },
   };
@@ -174,7 +182,7 @@ function drawMarks(plot, marks, colour) {
 }
 
 /** The latest value of each line at its right end, moved apart where they would overlap. */
-function drawLabels(plot, host, colour) {
+function drawLabels(plot, host, colour, spreadWord) {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
   const labels = [];
@@ -196,7 +204,7 @@ function drawLabels(plot, host, colour) {
     ctx.fillStyle = colour(line.token);
     ctx.font = `${line.name === "spread" ? 600 : 400} ${FONT_PX * ratio}px ${fontOf(host)}`;
     ctx.fillText(
-      `${line.name === "spread" ? "now" : line.label} ${percent(value)}`,
+      `${line.name === "spread" ? spreadWord : line.label} ${percent(value)}`,
       bbox.left + bbox.width + 8 * ratio,
       y - Math.max(0, overhang),
     );

@@ -8,7 +8,7 @@ import { Stream } from "./stream.js";
 const LIVE = "/api/live_trading";
 const BUSY_MS = 1000;
 const CALM_MS = 3000;
-const HEALTH_MS = 5000;
+const HEALTH_MS = 3000;
 const SAMPLES_FIRST = 200;
 const SAMPLES_MORE = 20;
 const SAMPLES_KEPT = 2000;

@@ -33,7 +33,7 @@ export function tradeView({ api, desk, id }) {
       const limit = desk.settings?.LIVE_TRADING_SCALE_IN_MAX_ENTRIES?.value ?? null;
       const curve = spreadCurve(earlier.joined(trade.data), entries, limit);
       const exit = exitMark(signal, totals);
-      drawChart("story", exit ? { ...curve, marks: [...curve.marks, exit] } : curve);
+      drawChart("story", exit ? { ...curve, marks: [...curve.marks, exit], isOver: true } : curve);
     },
   };
 }
