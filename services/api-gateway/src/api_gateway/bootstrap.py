@@ -12,6 +12,7 @@ from api_gateway.adapters.close_requests import PostgresCloseDesk
 from api_gateway.adapters.command_answers import PostgresCommandAnswers
 from api_gateway.adapters.flatten_requests import PostgresFlattenDesk
 from api_gateway.adapters.listings import TableListings
+from api_gateway.adapters.measures import HttpMeasures
 from api_gateway.adapters.news import BusNews
 from api_gateway.adapters.service_health import HttpServiceProbe
 from api_gateway.adapters.sessions import PostgresSessions
@@ -23,7 +24,13 @@ from api_gateway.application.health import READY
 from api_gateway.application.overview import HistoryTotals, OverviewDesk
 from api_gateway.application.ports import ServiceAnswer, SettingsAnswer
 from api_gateway.domain.scale_in_outlook import ScaleInLimits
-from api_gateway.entrypoints.operating import CommandDesks, command_routes, health_routes, settings_routes
+from api_gateway.entrypoints.operating import (
+    CommandDesks,
+    command_routes,
+    figures_routes,
+    health_routes,
+    settings_routes,
+)
 from api_gateway.entrypoints.page import serve_page
 from api_gateway.entrypoints.reading import candidate_routes, listing_routes, trade_routes
 from api_gateway.entrypoints.session import role_needed, session_routes
@@ -82,11 +89,13 @@ class Parts:
     sessions: PostgresSessions
     answers: PostgresCommandAnswers
     probe: HttpServiceProbe
+    measures: HttpMeasures
     candidates: HttpCandidates
 
     async def close(self) -> None:
         """Closes the connections to the other services."""
         await self.probe.close()
+        await self.measures.close()
         await self.candidates.close()
 
     def background(self) -> list[Coroutine[Any, Any, None]]:
@@ -133,6 +142,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         sessions=PostgresSessions(pool, access, lasts_seconds, clock),
         answers=PostgresCommandAnswers(pool, clock),
         probe=HttpServiceProbe(),
+        measures=HttpMeasures(),
         candidates=HttpCandidates(configuration.own.service_urls["executor"]),
     )
     desk = OverviewDesk(
@@ -158,6 +168,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         stream_routes(parts.hub),
         listing_routes(TableListings(pool)),
         health_routes(own_health, parts.probe, configuration.own.service_urls),
+        figures_routes(parts.measures, {SERVICE: None, **configuration.own.service_urls}),
         settings_routes(_own_settings(shown), parts.probe, configuration.own.service_urls),
         command_routes(desks, clock),
         session_routes(access, parts.sessions, refusals),

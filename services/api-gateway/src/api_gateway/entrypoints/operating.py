@@ -13,6 +13,7 @@ from api_gateway.application.configuration import SystemSettings, gather_setting
 from api_gateway.application.flatten import FlattenDesk, Flattened, FlattenStatus, flatten_position
 from api_gateway.application.force_close import ForceClose, NotClosable, UnknownTrade, force_close
 from api_gateway.application.health import SystemHealth, gather_health
+from api_gateway.application.measurements import MeasureProbe, SystemFigures, gather_figures
 from api_gateway.application.once import CommandAnswers, InHand, OtherRequest, Wish, once
 from api_gateway.application.ports import (
     CloseDesk,
@@ -58,6 +59,18 @@ def health_routes(
         system = await gather_health(own, probe, service_urls)
         response.status_code = 503 if system.problems else 200
         return system
+
+    return router
+
+
+def figures_routes(probe: MeasureProbe, service_urls: Mapping[str, str | None]) -> APIRouter:
+    """What the services measure."""
+    router = APIRouter(prefix="/api", tags=["operations"])
+
+    @router.get("/health/figures")
+    async def figures() -> SystemFigures:
+        """What waits for the bus, and each venue's bans and clock as each service met them."""
+        return await gather_figures(probe, service_urls)
 
     return router
 

@@ -7,7 +7,7 @@ import { words } from "./format.js";
 const STATES = {
   active: "Open, scale in and close.",
   reducing: "Close only: nothing opens, nothing scales in.",
-  halted: "Neither open nor close by itself; only an operator's close is carried out.",
+  halted: "Neither open nor close; only an operator's close is carried out, and a stray leg is still taken back.",
 };
 const COMMANDS = "/api/live_trading";
 

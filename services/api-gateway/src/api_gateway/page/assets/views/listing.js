@@ -29,7 +29,7 @@ export function listing({
   const asked = new URLSearchParams({ limit: String(size) });
   for (const { name, type } of filters) {
     const value = query.get(`${key}-${name}`);
-    if (value) asked.set(name, type === "datetime-local" ? new Date(value).toISOString() : value);
+    if (value) asked.set(name, type === "datetime-local" ? utc(value) : value);
   }
   const before = query.get(`${key}-before`);
   if (before) asked.set("before", before);
@@ -63,6 +63,12 @@ export function listing({
     resource,
     render: () => panel(title, { key }, filterForm({ key, filters, query, place }), shown(resource, page)),
   };
+}
+
+/** A local time as the API wants it; what is none goes as it is, for the API to say what is wrong. */
+function utc(local) {
+  const at = new Date(local);
+  return Number.isNaN(at.getTime()) ? local : at.toISOString();
 }
 
 function filterForm({ key, filters, query, place }) {

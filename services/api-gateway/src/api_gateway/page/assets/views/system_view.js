@@ -1,12 +1,16 @@
 // Services, venues, errors and the settings in effect.
 
 import { h } from "../dom.js";
-import { duration, moment, plain, words } from "../format.js";
+import { count, duration, moment, plain, words, UNKNOWN } from "../format.js";
 import { empty, panel, shown, table, tradeLink } from "../parts.js";
+import { Resource } from "../resource.js";
 import { listing } from "./listing.js";
 import { serviceList } from "./services.js";
 
+const FIGURES_EVERY_MS = 5000;
+
 export function systemView({ api, desk, query }) {
+  const figures = new Resource(api, "/api/health/figures", FIGURES_EVERY_MS, { hears: () => false });
   const errors = listing({
     api,
     desk,
@@ -26,7 +30,7 @@ export function systemView({ api, desk, query }) {
   });
   return {
     title: "System",
-    resources: [errors.resource],
+    resources: [figures, errors.resource],
     render: () => [
       h("h1", { class: "unseen" }, "System"),
       h(
@@ -35,8 +39,14 @@ export function systemView({ api, desk, query }) {
         panel("Services", { key: "services" }, shown(desk.health, serviceList)),
         panel(
           "Venues",
-          { key: "venues", note: "positions as the executor last read them" },
-          shown(desk.positions, (data) => venues(data.items, desk)),
+          { key: "venues" },
+          shown(figures, (data) => venuesTable(data, desk)),
+        ),
+        panel("Bus", { key: "bus", note: "messages of each consumer" }, shown(figures, busTable)),
+        panel(
+          "Positions",
+          { key: "positions", note: "as the executor last read them" },
+          shown(desk.positions, (data) => positionsTable(data.items, desk)),
         ),
       ),
       errors.render(),
@@ -49,40 +59,82 @@ export function systemView({ api, desk, query }) {
   };
 }
 
-function venues(positions, desk) {
-  const legs = positions.flatMap((position) =>
+function positionsTable(positions, desk) {
+  const rows = positions.flatMap((position) =>
     position.legs.map((leg) => ({ ...leg, symbol: position.symbol, signal_id: position.signal_id })),
   );
-  const allowed = desk.settings?.LIVE_TRADING_ALLOWED_EXCHANGES?.value ?? [];
-  const names = [...new Set([...allowed, ...legs.map((leg) => leg.venue)])].sort();
-  if (names.length === 0) return empty("No venue is allowed.");
-  const rows = names.flatMap((venue) => {
-    const held = legs.filter((leg) => leg.venue === venue);
-    return held.length > 0 ? held : [{ venue, signal_id: null }];
-  });
+  if (rows.length === 0) return empty("Tandem holds nothing.");
   const columns = [
     { name: "venue", cell: (row) => h("strong", null, row.venue) },
-    {
-      name: "trade",
-      cell: (row) =>
-        row.signal_id ? [row.symbol, " ", tradeLink(row.signal_id)] : h("span", { class: "quiet" }, "holds nothing"),
-    },
+    { name: "trade", cell: (row) => [row.symbol, " ", tradeLink(row.signal_id)] },
     { name: "ledger", numeric: true, cell: (row) => plain(row.ledger_quantity) },
     { name: "venue says", numeric: true, cell: (row) => plain(row.venue_quantity) },
-    {
-      name: "difference",
-      numeric: true,
-      cell: (row) => h("span", { class: Number(row.difference ?? 0) === 0 ? "" : "loss" }, plain(row.difference)),
-    },
-    {
-      name: "read",
-      cell: (row) =>
-        row.venue_read_at
-          ? h("span", null, duration((desk.nowMs - Date.parse(row.venue_read_at)) / 1000), " ago")
-          : null,
-    },
+    { name: "difference", numeric: true, cell: (row) => difference(row.difference) },
+    { name: "read", cell: (row) => (row.venue_read_at ? ago(row.venue_read_at, desk) : UNKNOWN) },
   ];
-  return table("Venues", columns, rows, (row) => `${row.venue}-${row.signal_id}`);
+  return table("Positions", columns, rows, (row) => `${row.venue}-${row.signal_id}`);
+}
+
+function difference(amount) {
+  const isOff = Number(amount ?? 0) !== 0;
+  return h("span", { class: isOff ? "loss" : null }, isOff && "▲ ", plain(amount));
+}
+
+function ago(iso, desk) {
+  return `${duration((desk.nowMs - Date.parse(iso)) / 1000)} ago`;
+}
+
+/** Each venue as each service that asks it met it: both may be banned alone. */
+function venuesTable({ services }, desk) {
+  const rows = Object.entries(services).flatMap(([service, { venues }]) =>
+    venues.map((venue) => ({ service, ...venue })),
+  );
+  if (rows.length === 0) return empty("No venue was asked yet.");
+  rows.sort((one, other) => one.venue.localeCompare(other.venue));
+  const columns = [
+    { name: "venue", cell: (row) => h("strong", null, row.venue) },
+    { name: "asked by", cell: (row) => words(row.service) },
+    { name: "standing", cell: (row) => standing(row, desk) },
+    { name: "bans", numeric: true, cell: (row) => count(row.bans) },
+    { name: "clock", numeric: true, cell: (row) => offset(row.clock_offset_seconds) },
+  ];
+  return table("Venues", columns, rows, (row) => `${row.venue}-${row.service}`);
+}
+
+function standing({ banned_until: until }, desk) {
+  const isBanned = until !== null && Date.parse(until) > desk.nowMs;
+  if (!isBanned) return h("span", null, h("span", { class: "gain", "aria-hidden": "true" }, "● "), "answers");
+  return h("span", { class: "loss" }, "✕ banned until ", moment(until, desk.nowMs));
+}
+
+function offset(seconds) {
+  if (seconds === null) return UNKNOWN;
+  return `${seconds < 0 ? "\u2212" : "+"}${Math.abs(seconds * 1000).toFixed(0)}\u202fms`;
+}
+
+function busTable({ services }) {
+  const rows = Object.entries(services).flatMap(([service, figures]) => busRows(service, figures));
+  const columns = [
+    { name: "service", cell: (row) => words(row.service) },
+    { name: "queue", cell: (row) => row.queue },
+    { name: "waiting", numeric: true, cell: (row) => row.waiting },
+    { name: "at work", numeric: true, cell: (row) => row.unanswered },
+  ];
+  return table("Bus", columns, rows, (row) => `${row.service}-${row.queue}`);
+}
+
+function busRows(service, { problem, outbox_oldest_seconds: oldest, consumers }) {
+  if (problem) return [{ service, queue: h("span", { class: "loss" }, `✕ ${problem}`) }];
+  const outbox = { service, queue: "outbox", waiting: oldest > 0 ? `for ${duration(oldest)}` : "nothing" };
+  return [
+    outbox,
+    ...consumers.map(({ consumer, waiting, unanswered }) => ({
+      service,
+      queue: consumer,
+      waiting: count(waiting),
+      unanswered: count(unanswered),
+    })),
+  ];
 }
 
 function errorColumns(nowMs) {
