@@ -229,6 +229,11 @@ async def test_one_service_away_is_named_and_the_rest_goes_on(seat: Seat, runnin
     await page.goto(f"{seat.url}/#/watchlist")
     await expect(page.get_by_text("Not known now: the executor does not answer")).to_be_visible(timeout=NEAR_MS)
     await expect(page.get_by_role("table", name="Watchlist events")).to_be_visible()
+    await page.goto(f"{seat.url}/#/system")
+    await expect(
+        page.get_by_role("table", name="Venues").get_by_role("row", name="bybit position monitor")
+    ).to_be_visible()
+    await expect(page.get_by_role("table", name="Bus").get_by_role("row", name="executor ✕")).to_be_visible()
     await parts.restart("executor")
     await expect(notice).to_have_count(0, timeout=FAR_MS)
 

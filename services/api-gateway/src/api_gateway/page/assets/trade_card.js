@@ -82,7 +82,7 @@ function keyFigures(trade, sample, nowMs) {
     figure("Weighted entry", percent(spreadOf(trade.entry_metric_weighted)), {
       title: "entries weighted by their notional",
     }),
-    figure("Take profit at", [percent(trade.tp_exit_spread_pct), distance(now, trade.tp_exit_spread_pct)]),
+    figure("Take profit at", [percent(trade.tp_exit_spread_pct), distance(now, trade.tp_exit_spread_pct, true)]),
     figure("Next scale-in at", nextTrigger(trade, now)),
   );
 }
@@ -98,9 +98,15 @@ function nextTrigger(trade, now) {
   return ["none", h("small", null, why)];
 }
 
-function distance(from, to) {
+/** How far it is to a line; `isBelow` of a line that is reached by falling. */
+function distance(from, to, isBelow = false) {
   if (from === null || to === null) return null;
-  return h("small", null, `${points(from, to)} to go`);
+  return h("small", null, toGo(from, to, isBelow));
+}
+
+function toGo(from, to, isBelow = false) {
+  const isReached = isBelow ? from <= to : from >= to;
+  return isReached ? "reached" : `${points(from, to)} to go`;
 }
 
 function chartCaption(id) {
@@ -154,7 +160,7 @@ export function profitSplit(parts) {
   );
 }
 
-/** The ladder of entries: filled ones and the rungs that may still come. */
+/** The ladder of entries, with the prices that the sweep before each one gave: filled ones and the rungs that may still come. */
 export function ladderTable(trade, sample, nowMs, isTitled = true) {
   const rungs = ladder(trade);
   if (rungs.length === 0) return null;
@@ -168,7 +174,7 @@ export function ladderTable(trade, sample, nowMs, isTitled = true) {
       h(
         "tr",
         null,
-        ["k", "state", "spread", "USDT a leg", "quantity", "long buy", "short sell", "time"].map((name, index) =>
+        ["k", "state", "spread", "USDT a leg", "quantity", "swept buy", "swept sell", "time"].map((name, index) =>
           h("th", { scope: "col", class: index > 1 && index < 7 ? "numeric" : null }, name),
         ),
       ),
@@ -192,15 +198,15 @@ function filledRung({ k, kind, entry }, nowMs) {
     cell("spread", percent(entry.entry_spread_pct)),
     cell("USDT a leg", plain(entry.notional_usdt, 2)),
     cell("quantity", plain(entry.quantity ?? entry.planned_quantity)),
-    cell("long buy", plain(execution.long_buy?.price)),
-    cell("short sell", plain(execution.short_sell?.price)),
+    cell("swept buy", plain(execution.long_buy?.price)),
+    cell("swept sell", plain(execution.short_sell?.price)),
     h("td", { "data-label": "time" }, moment(entry.filled_at ?? entry.requested_at, nowMs)),
   );
 }
 
 function comingRung({ k, kind, trigger }, sample) {
   const now = sample?.exit_spread_pct ?? null;
-  const away = now === null ? "" : ` · ${points(now, trigger)} to go`;
+  const away = now === null ? "" : ` · ${toGo(now, trigger)}`;
   return h(
     "tr",
     { class: "coming", "data-key": `rung-${k}` },

@@ -103,7 +103,7 @@ function venuesTable({ services }, desk) {
 
 function standing({ banned_until: until }, desk) {
   const isBanned = until !== null && Date.parse(until) > desk.nowMs;
-  if (!isBanned) return h("span", null, h("span", { class: "gain", "aria-hidden": "true" }, "● "), "answers");
+  if (!isBanned) return h("span", null, h("span", { class: "gain", "aria-hidden": "true" }, "● "), "not banned");
   return h("span", { class: "loss" }, "✕ banned until ", moment(until, desk.nowMs));
 }
 
