@@ -19,7 +19,7 @@ const HOLDING = ["opening", "open", "closing"];
 export class Desk {
   clock = new MarketClock();
   samples = new Map();
-  #listeners = [];
+  #followed = [];
   #readingSamples = new Set();
 
   /** `onChange()` when anything to show changed; `onNews(name, payload)` hears the stream. */
@@ -50,7 +50,7 @@ export class Desk {
   }
 
   stop() {
-    for (const resource of [...this.#own(), ...this.#listeners]) resource.stop();
+    for (const resource of [...this.#own(), ...this.#followed]) resource.stop();
     this.stream.stop();
   }
 
@@ -87,14 +87,14 @@ export class Desk {
 
   /** Resources of the view that is shown; asked as long as it is. */
   follow(resources) {
-    for (const resource of this.#listeners) resource.stop();
-    this.#listeners = resources;
+    for (const resource of this.#followed) resource.stop();
+    this.#followed = resources;
     for (const resource of resources) resource.start(() => this.#changed(resource));
   }
 
   /** Everything is asked again. */
   poke() {
-    for (const resource of [...this.#own(), ...this.#listeners]) resource.poke();
+    for (const resource of [...this.#own(), ...this.#followed]) resource.poke();
   }
 
   #own() {
@@ -106,7 +106,7 @@ export class Desk {
   }
 
   #hear(name, payload, onNews) {
-    for (const resource of [...this.#own(), ...this.#listeners]) if (resource.hears(name)) resource.poke();
+    for (const resource of [...this.#own(), ...this.#followed]) if (resource.hears(name)) resource.poke();
     onNews(name, payload);
   }
 
