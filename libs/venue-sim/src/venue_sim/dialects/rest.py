@@ -4,8 +4,10 @@ A dialect says how it reads parameters, verifies a signature and words success a
 between venues is one of the abstract methods here.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,29 +47,32 @@ class Route:
     signed: bool
 
 
-Routes = Mapping[tuple[str, str], Endpoint]
-"""Endpoints by method and path."""
+RouteKey = tuple[str, str]
+"""Method and path; a segment of the path that is written `{name}` stands for any, which is the parameter `name`."""
+Routes = Mapping[RouteKey, Endpoint]
 
 
 class RestDialect(ABC):
     """A venue's REST protocol over `public` and `private` routes; the latter must be signed."""
 
-    classes: ClassVar[Mapping[tuple[str, str], EndpointClass]]
-    """What the requests of each method and path are about."""
+    classes: ClassVar[Mapping[RouteKey, EndpointClass]]
+    """What the requests of each route are about."""
     half_an_answer: ClassVar[bytes]
     """The beginning of an answer that breaks off."""
 
     def __init__(self, public: Routes, private: Routes) -> None:
         self._routes = {key: Route(endpoint, signed=False) for key, endpoint in public.items()}
         self._routes |= {key: Route(endpoint, signed=True) for key, endpoint in private.items()}
+        self._patterns = {key: _pattern(key[1]) for key in self._routes if "{" in key[1]}
 
     def answer(self, call: Call) -> Answer:
         """As `Dialect.answer`."""
         try:
-            route = self._routes.get((call.method, call.path))
+            key, in_path = self._route(call)
+            route = self._routes.get(key)
             if route is None:
                 raise self.no_such_route(call)
-            params = self.params(call)
+            params = {**self.params(call), **in_path}
             if route.signed:
                 self.verify(call, params)
             return self.success(route.endpoint(params, call))
@@ -79,14 +84,22 @@ class RestDialect(ABC):
 
     def target(self, call: Call) -> Target:
         """As `Dialect.target`."""
-        route = self._routes.get((call.method, call.path))
-        try:
-            params = self.params(call)
-        except ApiError:
-            params = {}
+        key, params = self._route(call)
+        route = self._routes.get(key)
+        # A request that cannot be read is about what its path says.
+        with suppress(ApiError):
+            params = {**self.params(call), **params}
         endpoint = self.class_of(call, params)
-        reduce_only = params.get("reduceOnly", "").lower() == "true"
-        return Target(endpoint, self.symbol(params), route is not None and route.signed, reduce_only)
+        return Target(endpoint, self.symbol(params), route is not None and route.signed, self.reduces(params))
+
+    def _route(self, call: Call) -> tuple[RouteKey, Params]:
+        """The key of the route that a request takes, and the parameters that are in its path."""
+        asked = (call.method, call.path)
+        for key, pattern in self._patterns.items() if asked not in self._routes else ():
+            found = pattern.fullmatch(call.path)
+            if found and key[0] == call.method:
+                return key, found.groupdict()
+        return asked, {}
 
     def fault_answer(self, fault: FaultSpec, remaining_seconds: float) -> Answer:
         """As `Dialect.fault_answer`."""
@@ -114,7 +127,11 @@ class RestDialect(ABC):
 
     def class_of(self, call: Call, params: Params) -> EndpointClass | None:
         """What a request is about, where its path alone does not say."""
-        return self.classes.get((call.method, call.path))
+        return self.classes.get(self._route(call)[0])
+
+    def reduces(self, params: Params) -> bool:
+        """Whether the parameters are those of an order that only reduces."""
+        return params.get("reduceOnly", "").lower() == "true"
 
     def order_failure(self, error: ApiError) -> Answer:
         """An error of an order that could be read; some venues word it unlike all others."""
@@ -160,6 +177,10 @@ class RestDialect(ABC):
     @abstractmethod
     def server_error(self, status: int | None) -> Answer:
         """`status` None: as the venue usually says that it has a problem."""
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path))
 
 
 def json_params(body: bytes, unreadable: ApiError) -> Params:

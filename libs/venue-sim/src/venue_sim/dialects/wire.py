@@ -55,6 +55,11 @@ class Credentials:
         """Whether `signature` is the hex HMAC-SHA256 of `payload` with the secret."""
         return hmac.compare_digest(self._digest(payload).hex().encode(), signature.encode())
 
+    def signs_with_sha512(self, payload: str, signature: str) -> bool:
+        """Whether `signature` is the hex HMAC-SHA512 of `payload` with the secret."""
+        digest = hmac.new(self.secret.encode(), payload.encode(), hashlib.sha512).hexdigest()
+        return hmac.compare_digest(digest.encode(), signature.encode())
+
     def signs_in_base64(self, payload: str, signature: str) -> bool:
         """Whether `signature` is the base64 HMAC-SHA256 of `payload` with the secret."""
         return hmac.compare_digest(base64.b64encode(self._digest(payload)), signature.encode())
