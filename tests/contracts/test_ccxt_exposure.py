@@ -33,8 +33,22 @@ from support.simulated_venues import KEY, PASSPHRASE, PROTOCOLS, SECRET, TRADING
 from venue_sim.interventions import Intervention
 
 EVERY = pytest.mark.parametrize("protocol", PROTOCOLS)
-ORDER_PATHS = ("/fapi/v1/order", "/v5/order/create", "/api/v5/trade/order", "/exchange")
-BOOK_PATHS = ("/fapi/v1/depth", "/v5/market/orderbook", "/api/v5/market/books", "/info")
+ORDER_PATHS = (
+    "/fapi/v1/order",
+    "/v5/order/create",
+    "/api/v5/trade/order",
+    "/api/v2/mix/order/place-order",
+    "/api/v4/futures/usdt/orders",
+    "/exchange",
+)
+BOOK_PATHS = (
+    "/fapi/v1/depth",
+    "/v5/market/orderbook",
+    "/api/v5/market/books",
+    "/api/v2/mix/market/merge-depth",
+    "/api/v4/futures/usdt/order_book",
+    "/info",
+)
 
 
 @dataclass
@@ -267,8 +281,9 @@ async def test_secrets_are_in_no_log_and_no_error(protocol: str, caplog: pytest.
     assert "signature" not in told
 
 
-async def test_contract_whose_size_changed_can_be_closed_and_not_opened() -> None:
-    async with trading("okx") as desk:
+@pytest.mark.parametrize("protocol", ["okx", "gate"])
+async def test_contract_whose_size_changed_can_be_closed_and_not_opened(protocol: str) -> None:
+    async with trading(protocol) as desk:
         await desk.desk.send(one_sol("c1"))
         resized = {"kind": "change_rules", "symbol": "SOL", "contract_size": 5}
         desk.simulated.venue.intervene(Intervention.model_validate(resized))

@@ -56,6 +56,25 @@ OPENING: Mapping[str, dict[str, Any]] = {
         "clOrdId": OPEN_ID,
         "reduceOnly": False,
     },
+    "bitget": {
+        "symbol": "SOLUSDT",
+        "productType": "USDT-FUTURES",
+        "marginMode": "crossed",
+        "marginCoin": "USDT",
+        "side": "buy",
+        "orderType": "market",
+        "size": "2",
+        "clientOid": OPEN_ID,
+        "force": "GTC",
+    },
+    "gate": {
+        "contract": "SOL_USDT",
+        "size": 20,
+        "price": "0",
+        "tif": "ioc",
+        "reduce_only": False,
+        "text": f"t-{OPEN_ID}",
+    },
     "hyperliquid": {
         "type": "order",
         "orders": [
@@ -72,12 +91,16 @@ OPENING: Mapping[str, dict[str, Any]] = {
         "grouping": "na",
     },
 }
-"""Two SOL bought at the market, as they may leave: on OKX a contract is ten here; of Hyperliquid the whole action."""
+"""Two SOL bought at the market, as they may leave: on OKX a contract is ten here, on Gate a tenth; of Hyperliquid it is
+the whole action.
+"""
 
 CLOSING: Mapping[str, dict[str, Any]] = {
     "binance": {"side": "SELL", "newClientOrderId": CLOSE_ID, "reduceOnly": "true"},
     "bybit": {"side": "Sell", "orderLinkId": CLOSE_ID, "reduceOnly": True},
     "okx": {"side": "sell", "clOrdId": CLOSE_ID, "reduceOnly": True},
+    "bitget": {"side": "sell", "clientOid": CLOSE_ID, "reduceOnly": "YES"},
+    "gate": {"size": -20, "text": f"t-{CLOSE_ID}", "reduce_only": True},
     "hyperliquid": {
         "orders": [OPENING["hyperliquid"]["orders"][0] | {"b": False, "p": "190", "r": True, "c": f"0x0000{CLOSE_ID}"}]
     },
@@ -91,6 +114,8 @@ HEADERS: Mapping[str, set[str]] = {
     "binance": {"x-mbx-apikey"},
     "bybit": {"x-bapi-api-key", "x-bapi-timestamp", "x-bapi-recv-window", "x-bapi-sign"},
     "okx": {"ok-access-key", "ok-access-sign", "ok-access-timestamp", "ok-access-passphrase", "exptime"},
+    "bitget": {"access-key", "access-sign", "access-timestamp", "access-passphrase"},
+    "gate": {"key", "sign", "timestamp", "x-gate-size-decimal", "x-gate-exptime"},
     "hyperliquid": set(),
 }
 """Headers of an order that no HTTP client sends by itself."""
@@ -101,6 +126,16 @@ CHANGING: Mapping[str, set[str]] = {
     "binance": {"POST /fapi/v1/order", "DELETE /fapi/v1/order", "POST /fapi/v1/leverage"},
     "bybit": {"POST /v5/order/create", "POST /v5/order/cancel", "POST /v5/position/set-leverage"},
     "okx": {"POST /api/v5/trade/order", "POST /api/v5/trade/cancel-order", "POST /api/v5/account/set-leverage"},
+    "bitget": {
+        "POST /api/v2/mix/order/place-order",
+        "POST /api/v2/mix/order/cancel-order",
+        "POST /api/v2/mix/account/set-leverage",
+    },
+    "gate": {
+        "POST /api/v4/futures/usdt/orders",
+        f"DELETE /api/v4/futures/usdt/orders/t-{CLOSE_ID}",
+        "POST /api/v4/futures/usdt/positions/SOL_USDT/leverage",
+    },
     "hyperliquid": {"POST /exchange order", "POST /exchange cancelByCloid", "POST /exchange updateLeverage"},
 }
 """Everything that a whole trade changes at the venue."""
@@ -182,8 +217,8 @@ class Trader:
     @property
     def orders(self) -> list[Kept]:
         """The orders that left."""
-        placing = next(name for name in CHANGING[self.protocol] if name.endswith(("/order", "/create", " order")))
-        placing = placing.replace("DELETE", "POST")
+        ends = ("/order", "/create", "/place-order", "/orders", " order")
+        placing = next(name for name in CHANGING[self.protocol] if name.endswith(ends)).replace("DELETE", "POST")
         return [kept for kept in self.kept if kept.name == placing]
 
     async def send(self, side: Side, client_id: str, *, reduce_only: bool) -> None:

@@ -41,13 +41,17 @@ class HandClock:
         return time.monotonic()
 
 
-PROTOCOLS = ("binance", "bybit", "okx", "hyperliquid")
+PROTOCOLS = ("binance", "bybit", "okx", "bitget", "gate", "hyperliquid")
 """Every wire protocol: what speaks one of them is tested with all."""
 
 _RULES: dict[str, dict[str, dict[str, Any]]] = {
     "okx": {
         "SOL": {"contract_size": 10, "notional_min": 0},
         "ETH": {"contract_size": Decimal("0.1"), "notional_min": 0},
+    },
+    "gate": {
+        "SOL": {"contract_size": Decimal("0.1"), "notional_min": 0},
+        "ETH": {"contract_size": 10, "notional_min": 0},
     },
     "hyperliquid": {"SOL": {"notional_min": 10}, "ETH": {"notional_min": 10}},
 }

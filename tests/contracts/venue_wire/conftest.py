@@ -40,7 +40,7 @@ class Wire:
 
     def client_id(self, name: str) -> str:
         """A client order id, in the venue's alphabet."""
-        return f"0x{name.encode().hex():0>32}" if self.spoken.hexadecimal_client_ids else name
+        return self.spoken.client_id_form.format(name.encode().hex() if self.spoken.hexadecimal_client_ids else name)
 
     async def order(self, client_id: str) -> Any:
         """What the venue says of an order, asked for by its client id; filled in base units."""
@@ -76,6 +76,14 @@ class Wire:
         contracts = quantity / self.spoken.contract_size
         price = float(self.simulated.venue.mid("SOL")) if self.spoken.market_orders_need_a_price else None
         return await self.client.create_order(self.sol, "market", side, contracts, price, params)
+
+    async def cancel(self, client_id: str) -> Any:
+        """Cancels an order by its client id; ccxt wants Gate's in the place of the venue's id."""
+        if self.protocol == "gate":
+            return await self.client.cancel_order(self.client_id(client_id), self.sol)
+        return await self.client.cancel_order(
+            "", self.sol, {self.spoken.client_id_parameter: self.client_id(client_id)}
+        )
 
     async def market_order(self, side: str, quantity: float, client_id: str, *, reduce_only: bool = False) -> Any:
         """Sends a market order and answers its final state."""

@@ -165,6 +165,12 @@ def test_wrong_field_is_named_with_what_is_allowed(tmp_path: Path, old: str, new
         assert part in error
 
 
+def test_gates_lot_is_a_contract_or_the_minimum(tmp_path: Path) -> None:
+    gate = GOOD.replace('protocol = "binance"', 'protocol = "gate"').replace("notional_min = 5", "contract_size = 10")
+    error = load(tmp_path, gate.replace("quantity_min = 0.1", "quantity_min = 0.2"))
+    assert "SOL.quantity_step: gate's lot is one contract, or the minimum; allowed are 10 and 0.2" in error
+
+
 def test_missing_file_is_named_with_the_ones_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text(GOOD)
     with pytest.raises(ScenarioError, match=r"no-such\.toml: no such scenario file; there are: other"):

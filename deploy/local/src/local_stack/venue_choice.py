@@ -29,6 +29,8 @@ ON_VENUE: Mapping[str, OnVenue] = {
     "binance": OnVenue(),
     "bybit": OnVenue(),
     "okx": OnVenue(contract_size="0.1", notional_min_usdt="0"),
+    "bitget": OnVenue(),
+    "gate": OnVenue(contract_size="10", notional_min_usdt="0"),
     "hyperliquid": OnVenue(notional_min_usdt="10", least_is_the_step=True),
 }
 """By venue; each speaks its own protocol."""

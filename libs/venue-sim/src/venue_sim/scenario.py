@@ -27,12 +27,12 @@ from pydantic import (
 from venue_sim.faults import ScriptedFault
 from venue_sim.interventions import ScriptedIntervention
 
-Protocol = Literal["binance", "bybit", "okx", "hyperliquid"]
+Protocol = Literal["binance", "bybit", "okx", "bitget", "gate", "hyperliquid"]
 """Wire protocols that a simulated venue can speak; a venue of any name may speak any of them."""
 
-COUNTS_CONTRACTS = frozenset({"okx"})
+COUNTS_CONTRACTS = frozenset({"okx", "gate"})
 """Protocols that write quantities in contracts of `contract_size` base units; the others write base units."""
-NO_MINIMUM_NOTIONAL = frozenset({"okx"})
+NO_MINIMUM_NOTIONAL = frozenset({"okx", "gate"})
 """Protocols whose contracts have a minimum quantity only."""
 SIZE_DECIMALS_ONLY = {"hyperliquid": Decimal(10)}
 """Protocols that say of quantities how many decimals they have and no more, and their one minimum notional."""
@@ -138,6 +138,8 @@ class VenueScenario(_Table):
                 raise ValueError(f"instruments.{symbol}.notional_min: {self.protocol} has none; allowed is 0")
             if self.protocol in SIZE_DECIMALS_ONLY:
                 _check_size_decimals(symbol, instrument, SIZE_DECIMALS_ONLY[self.protocol])
+            if self.protocol == "gate":
+                _check_lot(symbol, instrument)
         return self
 
     @model_validator(mode="after")
@@ -148,6 +150,15 @@ class VenueScenario(_Table):
             if symbol is not None and symbol not in self.instruments:
                 raise ValueError(f"{where}.symbol {symbol} is not listed; allowed: {', '.join(self.instruments)}")
         return self
+
+
+def _check_lot(symbol: str, instrument: Instrument) -> None:
+    """Gate's lot is one contract, or the minimum where parts of a contract are traded."""
+    if instrument.quantity_step not in (instrument.contract_size, instrument.quantity_min):
+        raise ValueError(
+            f"instruments.{symbol}.quantity_step: gate's lot is one contract, or the minimum; "
+            f"allowed are {instrument.contract_size} and {instrument.quantity_min}"
+        )
 
 
 def _check_size_decimals(symbol: str, instrument: Instrument, notional_min: Decimal) -> None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from venue_sim.account import Identifiers
 from venue_sim.dialects.binance.dialect import BINANCE_RULES, BinanceDialect, BinanceIdentifiers
+from venue_sim.dialects.bitget.dialect import BITGET_RULES, BitgetDialect, BitgetIdentifiers
 from venue_sim.dialects.bybit.dialect import BYBIT_RULES, BybitDialect, BybitIdentifiers
+from venue_sim.dialects.gate.dialect import GATE_RULES, GateDialect, GateIdentifiers
 from venue_sim.dialects.hyperliquid.dialect import HYPERLIQUID_RULES, HyperliquidDialect, HyperliquidIdentifiers
 from venue_sim.dialects.okx.dialect import OKX_RULES, OkxDialect, OkxIdentifiers
 from venue_sim.dialects.wire import Credentials, Dialect
@@ -25,6 +27,8 @@ _PROTOCOLS: Mapping[str, _Protocol] = {
     "binance": _Protocol(BinanceDialect, BinanceIdentifiers, BINANCE_RULES),
     "bybit": _Protocol(BybitDialect, BybitIdentifiers, BYBIT_RULES),
     "okx": _Protocol(OkxDialect, OkxIdentifiers, OKX_RULES, has_passphrase=True),
+    "bitget": _Protocol(BitgetDialect, BitgetIdentifiers, BITGET_RULES, has_passphrase=True),
+    "gate": _Protocol(GateDialect, GateIdentifiers, GATE_RULES),
     "hyperliquid": _Protocol(HyperliquidDialect, HyperliquidIdentifiers, HYPERLIQUID_RULES),
 }
 

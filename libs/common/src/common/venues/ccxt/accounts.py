@@ -4,7 +4,9 @@ from common.runtime.clock import Clock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.account import CcxtAccount
 from common.venues.ccxt.account_binance import BinanceAccount
+from common.venues.ccxt.account_bitget import BitgetAccount
 from common.venues.ccxt.account_bybit import BybitAccount
+from common.venues.ccxt.account_gate import GateAccount
 from common.venues.ccxt.account_hyperliquid import HyperliquidAccount
 from common.venues.ccxt.account_okx import OkxAccount
 from common.venues.ccxt.exchanges import make_exchange
@@ -16,6 +18,8 @@ _ACCOUNTS: dict[str, type[CcxtAccount]] = {
     "binance": BinanceAccount,
     "bybit": BybitAccount,
     "okx": OkxAccount,
+    "bitget": BitgetAccount,
+    "gate": GateAccount,
     "hyperliquid": HyperliquidAccount,
 }
 

@@ -19,7 +19,9 @@ from common.runtime.metrics import ANSWERED, BANNED, REFUSED, UNREACHABLE, Venue
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.bans import BanGate, VenueBan
 from common.venues.ccxt.exchange_binance import BinanceExchange
+from common.venues.ccxt.exchange_bitget import BitgetExchange
 from common.venues.ccxt.exchange_bybit import BybitExchange
+from common.venues.ccxt.exchange_gate import GateExchange
 from common.venues.ccxt.exchange_hyperliquid import HyperliquidExchange
 from common.venues.ccxt.exchange_okx import OkxExchange
 from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, facts_of
@@ -85,6 +87,8 @@ _EXCHANGES: Mapping[str, Any] = {
     "binance": BinanceExchange,
     "bybit": BybitExchange,
     "okx": OkxExchange,
+    "bitget": BitgetExchange,
+    "gate": GateExchange,
     "hyperliquid": HyperliquidExchange,
 }
 _CLASSES: dict[str, Callable[..., Any]] = {}
@@ -118,7 +122,7 @@ def _marked(base: Any) -> Callable[..., Any]:
 
         def nonce(self) -> int:
             decided = signed_at_ms.get()
-            return int(super().nonce()) if decided is None else decided
+            return int(super().nonce()) if decided is None else decided - int(self.options.get("signEarlyMs", 0))
 
         def sign(self, *arguments: Any, **named: Any) -> Any:
             window_ms = self.options["recvWindow"]
@@ -142,7 +146,7 @@ def _marked(base: Any) -> Callable[..., Any]:
             request_body: Any,
         ) -> Any:
             code = self._code_in(response)
-            if status == 403:
+            if status == 403 and code is None:
                 # Refused at the venue's edge, in no form of its own: a limit too, whatever ccxt makes of it.
                 self.ban_gate.ban(status, headers, body, code)
             try:

@@ -15,6 +15,12 @@ ORDER_RECEIVE_WINDOW_MS = 1500
 only when it can no longer take effect, so this bounds how long a trade may be in doubt.
 """
 
+BITGET_TIMESTAMP_LIVES_MS = 30_000
+"""Bitget has no deadline for requests, it only refuses timestamps that are older than this. So its orders are signed
+with a time that is so far back (`signEarlyMs`) that this tolerance ends with the order's window. The figure is assumed:
+were it shorter, every order would be refused; were it longer, an order would live longer by the difference.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class VenueFacts:
@@ -85,6 +91,36 @@ FACTS: Mapping[str, VenueFacts] = {
         best_prices="fetch_tickers",
         says_quote_volume=False,
         credential_fields=("apiKey", "secret", "password"),
+    ),
+    "bitget": VenueFacts(
+        options={
+            "recvWindow": RECEIVE_WINDOW_MS,
+            "signEarlyMs": BITGET_TIMESTAMP_LIVES_MS - ORDER_RECEIVE_WINDOW_MS,
+            "broker": None,
+            "uta": False,
+            "defaultType": "swap",
+            "fetchMarkets": {"types": ["swap"]},
+        },
+        client_order_id_parameter="clientOid",
+        duplicate_codes=frozenset({"40786", "43118", "45034"}),
+        unknown_codes=frozenset({"40010", "40015", "40725", "45001"}),
+        best_prices="fetch_tickers",
+        says_quote_volume=True,
+        credential_fields=("apiKey", "secret", "password"),
+    ),
+    "gate": VenueFacts(
+        options={
+            "recvWindow": RECEIVE_WINDOW_MS,
+            "unifiedAccount": False,
+            "defaultType": "swap",
+            "fetchMarkets": {"types": ["swap"]},
+            "swap": {"fetchMarkets": {"settlementCurrencies": ["usdt"]}},
+        },
+        client_order_id_parameter="text",
+        client_order_id_form="t-{}",
+        duplicate_codes=frozenset({"REPEATED_CREATION"}),
+        best_prices="fetch_tickers",
+        says_quote_volume=False,
     ),
     "hyperliquid": VenueFacts(
         options={

@@ -11,6 +11,7 @@ from common.venues.ccxt.markets import decimal
 
 FundingReader = Callable[[Any, list[str]], Awaitable[tuple[Mapping[str, Any], Mapping[str, float]]]]
 
+_HOUR_SECONDS = 3_600
 _HOUR_MS = 3_600_000
 
 
@@ -40,6 +41,26 @@ async def _okx(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Ma
     }
 
 
+async def _bitget(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+    """The list that has the intervals has the rates, and when they settle; ccxt's list of rates has neither."""
+    rates = await exchange.fetch_funding_intervals(unified)
+    return rates, {
+        name: float(row["info"]["fundingRateInterval"])
+        for name, row in rates.items()
+        if row["info"].get("fundingRateInterval")
+    }
+
+
+async def _gate(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
+    """Contracts carry rate, next settlement, and interval in seconds."""
+    rates = await exchange.fetch_funding_rates(unified)
+    return rates, {
+        name: float(decimal(row["info"]["funding_interval"]) / _HOUR_SECONDS)
+        for name, row in rates.items()
+        if row["info"].get("funding_interval")
+    }
+
+
 async def _hyperliquid(exchange: Any, unified: list[str]) -> tuple[Mapping[str, Any], Mapping[str, float]]:
     """Rates are in one list, settlements in another; ccxt's next settlement is the next full hour of this machine."""
     rates, predicted = await asyncio.gather(
@@ -58,5 +79,7 @@ FUNDING_READERS: Mapping[str, FundingReader] = {
     "binance": _binance,
     "bybit": _bybit,
     "okx": _okx,
+    "bitget": _bitget,
+    "gate": _gate,
     "hyperliquid": _hyperliquid,
 }

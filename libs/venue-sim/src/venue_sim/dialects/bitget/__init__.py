@@ -1,0 +1,1 @@
+"""Bitget v2, USDT perpetual futures in one-way mode, REST."""

@@ -1,0 +1,1 @@
+"""Gate v4, USDT perpetual futures in single mode, REST."""
