@@ -241,16 +241,33 @@ class LedgerRows:
             "live_trade_venue_position", venue=venue, symbol=symbol, quantity=Decimal(quantity), read_at=at
         )
 
-    async def error(self, service: str = "executor", signal_id: int | None = None, at: datetime = NOON) -> int:
+    async def error(
+        self, service: str = "executor", signal_id: int | None = None, at: datetime = NOON, **columns: Any
+    ) -> int:
         """One recorded error."""
+        row = {
+            "service": service,
+            "occurred_at": at,
+            "kind": "venue_unreachable",
+            "signal_id": signal_id,
+            "message": "bybit did not answer",
+            "detail": {"venue": "bybit"},
+        }
+        return await self.insert("live_trade_error", **row | columns)
+
+    async def alert(self, key: str) -> int:
+        """An alert that waits to be sent."""
         return await self.insert(
-            "live_trade_error",
-            service=service,
-            occurred_at=at,
-            kind="venue_unreachable",
-            signal_id=signal_id,
-            message="bybit did not answer",
-            detail={"venue": "bybit"},
+            "alert",
+            key=key,
+            kind="test",
+            about="test",
+            title="a test",
+            message="a test",
+            raised_at=NOON,
+            raised_at_seconds=0.0,
+            state="waiting",
+            next_attempt_at_seconds=0.0,
         )
 
     async def audit(

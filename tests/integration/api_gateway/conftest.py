@@ -1,10 +1,11 @@
 """A gateway over a real database and a real bus, asked in the same process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import httpx
 import pytest_asyncio
@@ -46,6 +47,8 @@ class Gateway:
     outbox: Outbox
     history: HistoryTotals
     hub: EventHub
+    bus: Bus
+    alerting: Sequence[Callable[[], Coroutine[Any, Any, None]]]
     http: httpx.AsyncClient = field(repr=False)
 
 
@@ -74,8 +77,10 @@ async def gateway_over(database: Database, nats_url: str, settings: dict[str, st
     bus = await Bus.connect(nats_url, SERVICE)
     parts = assemble(replace(configuration, clock=StandingClock()), pool, bus)
     transport = httpx.ASGITransport(parts.app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-        yield Gateway(parts.app, pool, parts.outbox, parts.history, parts.hub, http)
-    await parts.close()
-    await bus.close()
-    await pool.close()
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            yield Gateway(parts.app, pool, parts.outbox, parts.history, parts.hub, bus, parts.alerting, http)
+    finally:
+        await parts.close()
+        await bus.close()
+        await pool.close()

@@ -161,6 +161,12 @@ async def test_the_trading_state_is_moved_by_who_and_why(
     assert done.json["trading_state"]["state"] == state
 
 
+async def test_a_test_alert_without_an_address_is_refused_with_the_setting(run: Run) -> None:
+    ended = await run("alerts", "test", "--who", "ada")
+    assert (ended.code, ended.out) == (1, "")
+    assert "ALERT_URLS" in ended.sentence
+
+
 async def test_a_close_waits_for_its_result(run: Run, rows: LedgerRows) -> None:
     trade = await rows.trade()
 

@@ -23,7 +23,7 @@ KEEPING_ALL = [
     revision for revision in REVISIONS if "0002" <= revision < min(lost for lost in LOST_BELOW if lost > "0002")
 ]
 """The revisions between which nothing is lost either way."""
-BROUGHT_EMPTY = {"operator_session", "command_answer", "operator_flatten", "operator_flatten_order"}
+BROUGHT_EMPTY = {"operator_session", "command_answer", "operator_flatten", "operator_flatten_order", "alert"}
 """What a later revision brings without a row: nothing of an older schema belongs there."""
 
 Row = dict[str, Any]
@@ -89,6 +89,8 @@ async def fill(rows: LedgerRows) -> None:
             " VALUES ('f', 'long', 1, 'c', 'binance', 'SOL', 'sell', 1, 100, 'filled', $1)",
             NOON,
         )
+    if await rows.pool.fetchval("SELECT to_regclass('watchlist.alert') IS NOT NULL"):
+        await rows.alert("t-1")
 
 
 async def contents(rows: LedgerRows) -> Contents:

@@ -29,6 +29,7 @@ WRITER = {
     "operator_flatten_order": "executor",
     "operator_session": "api_gateway",
     "command_answer": "api_gateway",
+    "alert": "api_gateway",
 }
 APPEND_ONLY = ("audit", "live_trade_error", "outbox")
 TABLES = (*WRITER, *APPEND_ONLY, "installation")
@@ -48,6 +49,7 @@ FORGETS = {
     ("signal_ingest", "watch_observation"),
     ("api_gateway", "operator_session"),
     ("api_gateway", "command_answer"),
+    ("api_gateway", "alert"),
     *((service, "outbox") for service in SERVICES),
 }
 
@@ -108,6 +110,7 @@ INSERTS: dict[str, Insert] = {
     "operator_flatten_order": flatten_order,
     "operator_session": session,
     "command_answer": answer,
+    "alert": lambda rows, _: rows.alert("t-1"),
 }
 """How a row of each table is made; of `trading_state` there is one for ever."""
 

@@ -125,3 +125,15 @@ def test_pages_are_followed_up_to_the_limit(answering: Answering) -> None:
     assert len(ended.json) == 400
     assert ["limit=200" in answering.paths[0], "limit=150&before=17" in answering.paths[1]] == [True, True]
     assert len(answering.paths) == 2
+
+
+def test_a_test_alert_that_did_not_arrive_in_time_is_not_done(answering: Answering) -> None:
+    outcome = {"key": "test-1", "is_delivered": False, "waited_seconds": 0.5, "told": "nobody took it yet", "see": "x"}
+    answering.answers(outcome)
+    ended = tandem("alerts", "test", "--who", "ada", "--wait", "0.5", "--gateway", answering.url)
+    assert (ended.code, ended.out) == (4, "")
+    assert "nobody took it yet" in ended.sentence
+    assert answering.bodies == [{"who": "ada", "wait_seconds": 0.5}]
+    answering.answers(outcome | {"is_delivered": True, "told": "every address took it"})
+    done = tandem("alerts", "test", "--gateway", answering.url)
+    assert (done.code, done.out) == (0, "After 0.5 s every address took it.\n")

@@ -1,12 +1,15 @@
 """Puts the gateway together: the only place that knows which adapter stands behind which port."""
 
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
 
+from api_gateway.adapters.alert_store import PostgresAlerts
+from api_gateway.adapters.apprise_channels import AppriseChannel, WrongAddressError, apprise_channel
 from api_gateway.adapters.candidates import HttpCandidates
 from api_gateway.adapters.close_requests import PostgresCloseDesk
 from api_gateway.adapters.command_answers import PostgresCommandAnswers
@@ -19,11 +22,14 @@ from api_gateway.adapters.sessions import PostgresSessions
 from api_gateway.adapters.signals import PostgresSignals
 from api_gateway.adapters.state_requests import PostgresStateDesk
 from api_gateway.adapters.trades import PostgresTrades
+from api_gateway.adapters.venue_bans import HttpBans
+from api_gateway.application.alerting import AlertDesk, ServiceWatch
 from api_gateway.application.event_hub import EventHub
-from api_gateway.application.health import READY
+from api_gateway.application.health import READY, SystemHealth, gather_health
 from api_gateway.application.overview import HistoryTotals, OverviewDesk
 from api_gateway.application.ports import ServiceAnswer, SettingsAnswer
 from api_gateway.domain.scale_in_outlook import ScaleInLimits
+from api_gateway.entrypoints.alerting import alert_routes, trade_news_handler
 from api_gateway.entrypoints.operating import (
     CommandDesks,
     command_routes,
@@ -35,7 +41,8 @@ from api_gateway.entrypoints.page import serve_page
 from api_gateway.entrypoints.reading import candidate_routes, listing_routes, trade_routes
 from api_gateway.entrypoints.session import role_needed, session_routes
 from api_gateway.entrypoints.streaming import stream_routes
-from api_gateway.settings import GatewaySettings
+from api_gateway.settings import AlertAddress, AlertSettings, GatewaySettings
+from common.messages.subjects import NEWS_STREAM, TRADE_CHANGED
 from common.messaging.bus import Bus
 from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
@@ -46,13 +53,17 @@ from common.runtime.guard import protect
 from common.runtime.health import Check, check_all, nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import closing, create_app, every_real, serve
-from common.runtime.settings import TradingSettings, load
+from common.runtime.settings import SettingsError, TradingSettings, load
 from common.runtime.start import within_patience
 
 SERVICE = "api_gateway"
 DESCRIPTION = "What Tandem does, why, and what it holds; and the operator's commands."
 SWEEP_SECONDS = 1.0
 HISTORY_SECONDS = 1.0
+ALERT_SECONDS = 2.0
+SERVICE_LOOK_SECONDS = 5.0
+ALERT_CONSUMER = "api_gateway_alerts"
+"""One for all gateways: each news comes to one of them."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,8 @@ class Configuration:
     access: Access
     access_settings: AccessSettings
     clock: Clock
+    alerts: AlertSettings
+    channels: Sequence[AppriseChannel]
 
 
 def read_configuration(environment: Mapping[str, str]) -> Configuration:
@@ -75,7 +88,16 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
     trading, own = load(TradingSettings, environment), load(GatewaySettings, environment)
     access_settings = load(AccessSettings, environment)
     access = read_access(access_settings, own.http_host)
-    return Configuration(trading, own, access, access_settings, clock_from_environment(environment))
+    alerts = load(AlertSettings, environment)
+    channels = [_channel(address) for address in alerts.addresses]
+    return Configuration(trading, own, access, access_settings, clock_from_environment(environment), alerts, channels)
+
+
+def _channel(address: AlertAddress) -> AppriseChannel:
+    try:
+        return apprise_channel(address.name, address.url.get_secret_value())
+    except WrongAddressError as error:
+        raise SettingsError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -91,12 +113,16 @@ class Parts:
     probe: HttpServiceProbe
     measures: HttpMeasures
     candidates: HttpCandidates
+    bans: HttpBans
+    alerting: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+    """What runs only where alerts have an address."""
 
     async def close(self) -> None:
         """Closes the connections to the other services."""
         await self.probe.close()
         await self.measures.close()
         await self.candidates.close()
+        await self.bans.close()
 
     def background(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the answers."""
@@ -108,6 +134,7 @@ class Parts:
             every_real(FORGET_EVERY_SECONDS, self.sessions.forget_expired, "session_retention"),
             every_real(FORGET_EVERY_SECONDS, self.answers.forget_old, "answer_retention"),
             every_real(HISTORY_SECONDS, self.history.refresh_when_due, "history_totals"),
+            *(work() for work in self.alerting),
         ]
 
 
@@ -128,12 +155,17 @@ async def main() -> None:
 
 def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
     """Puts the parts together over one database and one bus."""
-    trading, clock, access = configuration.trading, configuration.clock, configuration.access
+    trading, own, clock, access = configuration.trading, configuration.own, configuration.clock, configuration.access
     journal = Journal(SERVICE, pool, clock)
     outbox = Outbox(SERVICE, pool, bus, clock)
     history = HistoryTotals(PostgresSignals(pool, clock), clock)
     lasts_seconds = configuration.access_settings.access_session_hours * 3600
-    shown = {**trading.in_effect(), **configuration.own.in_effect(), **configuration.access_settings.in_effect()}
+    settings = (trading, own, configuration.access_settings, configuration.alerts)
+    shown = {name: setting for group in settings for name, setting in group.in_effect().items()}
+    probe, own_health = HttpServiceProbe(), _own_health(_checks(pool, bus, outbox))
+    bans = HttpBans(own.service_urls, clock)
+    measures = HttpMeasures()
+    alerts = _alert_store(configuration, pool)
     parts = Parts(
         app=create_app(SERVICE, DESCRIPTION, _checks(pool, bus, outbox), journal, shown),
         outbox=outbox,
@@ -141,10 +173,15 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         hub=EventHub(BusNews(bus.feed())),
         sessions=PostgresSessions(pool, access, lasts_seconds, clock),
         answers=PostgresCommandAnswers(pool, clock),
-        probe=HttpServiceProbe(),
-        measures=HttpMeasures(),
-        candidates=HttpCandidates(configuration.own.service_urls["executor"]),
+        probe=probe,
+        measures=measures,
+        candidates=HttpCandidates(own.service_urls["executor"]),
+        bans=bans,
+        alerting=_alerting(
+            configuration, alerts, bans, bus, journal, lambda: gather_health(own_health, probe, own.service_urls)
+        ),
     )
+    listings = TableListings(pool)
     desk = OverviewDesk(
         PostgresSignals(pool, clock), history, clock, trading.in_effect(), is_enabled=trading.live_trading_enabled
     )
@@ -159,23 +196,58 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         PostgresStateDesk(SERVICE, pool, outbox, journal),
         parts.answers,
     )
-    own_health = _own_health(_checks(pool, bus, outbox))
     rate = configuration.access_settings.access_requests_per_sec
     refusals = protect(parts.app, access, rate, clock.monotonic, role_needed, parts.sessions)
     for routes in (
         trade_routes(desk, PostgresTrades(pool), limits),
         candidate_routes(parts.candidates),
         stream_routes(parts.hub),
-        listing_routes(TableListings(pool)),
-        health_routes(own_health, parts.probe, configuration.own.service_urls),
-        figures_routes(parts.measures, {SERVICE: None, **configuration.own.service_urls}),
-        settings_routes(_own_settings(shown), parts.probe, configuration.own.service_urls),
+        listing_routes(listings),
+        alert_routes(listings.alerts, alerts, clock, has_addresses=bool(configuration.channels)),
+        health_routes(own_health, probe, own.service_urls),
+        figures_routes(measures, {SERVICE: None, **own.service_urls}),
+        settings_routes(_own_settings(shown), probe, own.service_urls),
         command_routes(desks, clock),
         session_routes(access, parts.sessions, refusals),
     ):
         parts.app.include_router(routes)
     serve_page(parts.app)
     return parts
+
+
+def _alert_store(configuration: Configuration, pool: Pool) -> PostgresAlerts:
+    settings = configuration.alerts
+    return PostgresAlerts(
+        pool,
+        configuration.clock,
+        frozenset(settings.alert_kinds),
+        settings.alert_throttle_sec,
+        timedelta(minutes=settings.alert_give_up_min),
+    )
+
+
+def _alerting(
+    configuration: Configuration,
+    alerts: PostgresAlerts,
+    bans: HttpBans,
+    bus: Bus,
+    journal: Journal,
+    gather: Callable[[], Awaitable[SystemHealth]],
+) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """What finds and sends alerts; nothing where there is nobody to tell."""
+    if not configuration.channels:
+        return []
+    clock, give_up_seconds = configuration.clock, configuration.alerts.alert_give_up_min * 60
+    desk = AlertDesk(alerts, configuration.channels, give_up_seconds, clock)
+    watch = ServiceWatch(gather, bans, alerts, desk, clock)
+    handler = trade_news_handler(alerts, give_up_seconds, clock)
+    return [
+        lambda: bus.consume(NEWS_STREAM, ALERT_CONSUMER, [TRADE_CHANGED], handler, journal.quarantine, concurrency=1),
+        lambda: every_real(ALERT_SECONDS, desk.gather_news, "alert_news"),
+        lambda: every_real(ALERT_SECONDS, desk.send_due, "alert_sending"),
+        lambda: every_real(SERVICE_LOOK_SECONDS, watch.look, "service_watch"),
+        lambda: every_real(FORGET_EVERY_SECONDS, alerts.forget_old, "alert_retention"),
+    ]
 
 
 def _checks(pool: Pool, bus: Bus, outbox: Outbox) -> dict[str, Check]:

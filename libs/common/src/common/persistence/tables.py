@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -568,6 +569,35 @@ class CommandAnswer(SQLModel, table=True):
     begun_at_seconds: float = Field(description="real unix time")
     status: int | None = Field(default=None, sa_column=Column(SmallInteger, nullable=True))
     answer: dict[str, Any] | None = _json(nullable=True)
+
+
+class AlertRow(SQLModel, table=True):
+    """One thing that people are told, and how far that has come. Written by api-gateway."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        _one_of("state", "waiting", "delivered", "throttled", "unwanted", "given_up"),
+        Index("alert_due", "next_attempt_at_seconds", postgresql_where=text("state = 'waiting'")),
+        Index("alert_about", "about", "id"),
+        Index("alert_age", "raised_at_seconds"),
+        {"schema": SCHEMA},
+    )
+
+    id: int | None = _identity()
+    key: str = _text(unique=True)
+    kind: str = _text()
+    about: str = _text()
+    title: str = _text()
+    message: str = _text()
+    raised_at: datetime = _time()
+    raised_at_seconds: float = Field(description="real unix time, as the other one: alerts are about people")
+    state: str = _text()
+    attempts: int = _number(0)
+    next_attempt_at_seconds: float
+    delivered_to: list[int] = Field(
+        sa_column=Column(ARRAY(SmallInteger), nullable=False, server_default=text("'{}'::smallint[]")),
+        description="the places of the addresses that have it, from 0",
+    )
 
 
 class OperatorFlatten(SQLModel, table=True):

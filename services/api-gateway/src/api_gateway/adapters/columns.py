@@ -73,3 +73,7 @@ AUDIT = """
 SELECT id, service, decided_at, decision, symbol, event_id, signal_id, evidence
 FROM watchlist.audit
 """
+ALERT = """
+SELECT id, key, kind, about, title, message, raised_at, state, attempts, delivered_to
+FROM watchlist.alert
+"""

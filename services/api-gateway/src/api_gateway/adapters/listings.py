@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 
 from api_gateway.adapters import columns
 from api_gateway.application.ports import Wanted
-from api_gateway.application.views import AuditRecord, ErrorRecord, Event, Observation, Order, Page, Sample
+from api_gateway.application.views import AlertRecord, AuditRecord, ErrorRecord, Event, Observation, Order, Page, Sample
 from common.persistence.database import Pool
 
-RowType = TypeVar("RowType", AuditRecord, ErrorRecord, Event, Observation, Order, Sample)
+RowType = TypeVar("RowType", AlertRecord, AuditRecord, ErrorRecord, Event, Observation, Order, Sample)
 
 LEG_VENUES = ("long_venue", "short_venue")
 IDS_OUT_OF_TURN = 1000
@@ -38,6 +38,7 @@ SIGNAL_DETAILS = Source(columns.SIGNAL_DETAIL, "live_trade_signal", "created_at"
 ORDERS = Source(columns.ORDER, "live_trade_order", "intended_at", ("venue",))
 SAMPLES = Source(columns.SAMPLE, "live_trade_spread_sample")
 ERRORS = Source(columns.ERROR, "live_trade_error", "occurred_at")
+ALERTS = Source(columns.ALERT, "alert")
 AUDIT = Source(columns.AUDIT, "audit", "decided_at")
 
 
@@ -112,4 +113,5 @@ class TableListings:
         self.orders = Listing(pool, ORDERS, Order)
         self.samples = Listing(pool, SAMPLES, Sample)
         self.errors = Listing(pool, ERRORS, ErrorRecord)
+        self.alerts = Listing(pool, ALERTS, AlertRecord)
         self.audit = Listing(pool, AUDIT, AuditRecord)

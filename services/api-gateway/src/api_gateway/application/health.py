@@ -26,7 +26,7 @@ async def gather_health(
 ) -> SystemHealth:
     """Asks the gateway itself and all other services in parallel."""
     answers = await asyncio.gather(own(), *(probe.ask(service, url) for service, url in service_urls.items()))
-    problems = [_sentence(answer) for answer in answers if answer.status != READY]
+    problems = [sentence_of(answer) for answer in answers if answer.status != READY]
     return SystemHealth(
         status="not_ready" if problems else READY,
         services={answer.service: answer for answer in answers},
@@ -34,7 +34,8 @@ async def gather_health(
     )
 
 
-def _sentence(answer: ServiceAnswer) -> str:
+def sentence_of(answer: ServiceAnswer) -> str:
+    """What is wrong with a service that is not ready."""
     if answer.problem is not None:
         return f"{answer.service} is {answer.status}: {answer.problem}"
     wrong = [f"{name}: {state}" for name, state in answer.dependencies.items() if state != "ok"]

@@ -246,6 +246,23 @@ class ErrorRecord(ErrorLine):
     detail: dict[str, Any]
 
 
+class AlertRecord(View):
+    """`alert`: what people were told, or not: `throttled` (the same was told just before), `unwanted` (ALERT_KINDS),
+    `given_up` (too old). `delivered_to` are the places of the addresses that have it, from 0.
+    """
+
+    id: int
+    key: str
+    kind: str
+    about: str
+    title: str
+    message: str
+    raised_at: datetime
+    state: str
+    attempts: int
+    delivered_to: list[int]
+
+
 class AuditRecord(View):
     """`audit`: one decision of one service."""
 

@@ -99,7 +99,7 @@ def command_routes(desks: CommandDesks, clock: Clock) -> APIRouter:
         """Closes one trade: 200 once both venues report flat, 202 while the executor is still at it."""
 
         async def do() -> tuple[int, BaseModel]:
-            by = _operator(request, wanted.who)
+            by = operator_of(request, wanted.who)
             try:
                 outcome = await force_close(desks.closes, clock, wanted.signal_id, by, wanted.why, wanted.wait_seconds)
             except UnknownTrade as error:
@@ -127,7 +127,7 @@ def command_routes(desks: CommandDesks, clock: Clock) -> APIRouter:
                 clock,
                 wanted.venue,
                 wanted.symbol,
-                _operator(request, wanted.who),
+                operator_of(request, wanted.who),
                 wanted.why,
                 wanted.wait_seconds,
                 include_unowned=wanted.include_unowned,
@@ -152,7 +152,7 @@ def command_routes(desks: CommandDesks, clock: Clock) -> APIRouter:
         """Moves trading to active, reducing (closes only) or halted (only operators reduce): 200 once it is so."""
 
         async def do() -> tuple[int, BaseModel]:
-            by = _operator(request, wanted.who)
+            by = operator_of(request, wanted.who)
             change = await change_trading_state(desks.states, clock, wanted.state, by, wanted.why, wanted.wait_seconds)
             return 200 if change.is_done else 202, change
 
@@ -161,7 +161,7 @@ def command_routes(desks: CommandDesks, clock: Clock) -> APIRouter:
     return router
 
 
-def _operator(request: Request, said: str | None) -> Operator:
+def operator_of(request: Request, said: str | None) -> Operator:
     """The credential's name counts; where access is off there is none, and who it says to be is all that is known."""
     principal = principal_of(request)
     if principal.is_named:

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 from fastapi import Header, Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from api_gateway.application.alerting import AlertState
 from api_gateway.application.views import EventStatus, OrderStatus, SignalStatus
+from api_gateway.domain.alerts import AlertKind
 from common.domain.identifiers import SYMBOL_PATTERN, VENUE_PATTERN
 
 ID_MAX = 2**62
@@ -154,6 +156,20 @@ class TradingStateWish(_Command):
     model_config = ConfigDict(json_schema_extra={"example": {"state": "halted", "why": "venue maintenance at noon"}})
 
     state: Literal["active", "reducing", "halted"]
+
+
+class AlertParameters(PageParameters):
+    """`state` is how far the telling has come."""
+
+    kind: AlertKind | None = None
+    state: AlertState | None = None
+
+
+class AlertTest(_Parameters):
+    """Send a test alert; `wait_seconds` is how long to wait for its delivery, in real seconds."""
+
+    who: Line | None = None
+    wait_seconds: float = Field(15, ge=0, le=30, strict=True)
 
 
 class SignIn(_Parameters):

@@ -86,7 +86,7 @@ def trade_routes(desk: OverviewDesk, trades: TradeReader, limits: ScaleInLimits)
     @router.get("/signals", response_model=Page[SignalSummary], responses=UNCHANGED)
     async def signals(wanted: Annotated[SignalParameters, Query()], request: Request) -> Response:
         """Signals, newest first."""
-        return conditional(request, await desk.signals(_wanted(wanted, "status", "symbol", "reason")))
+        return conditional(request, await desk.signals(wanted_page(wanted, "status", "symbol", "reason")))
 
     @router.get("/signals/{signal_id}", response_model=Trade, responses=UNCHANGED)
     async def signal(signal_id: SignalId, request: Request) -> Response:
@@ -99,12 +99,12 @@ def trade_routes(desk: OverviewDesk, trades: TradeReader, limits: ScaleInLimits)
     @router.get("/positions", response_model=Page[TradePosition], responses=UNCHANGED)
     async def open_positions(wanted: Annotated[PositionParameters, Query()], request: Request) -> Response:
         """Active trades, newest first: what the ledger holds on each leg, and what its venue said last."""
-        return conditional(request, await positions(trades, _wanted(wanted, "symbol")))
+        return conditional(request, await positions(trades, wanted_page(wanted, "symbol")))
 
     @router.get("/scale_in", response_model=Page[ScaleInState], responses=UNCHANGED)
     async def scale_in(wanted: Annotated[ScaleInParameters, Query()], request: Request) -> Response:
         """The audit view of scale-in rescue."""
-        return conditional(request, await scale_in_page(trades, limits, _wanted(wanted, "status", "symbol")))
+        return conditional(request, await scale_in_page(trades, limits, wanted_page(wanted, "status", "symbol")))
 
     return router
 
@@ -125,7 +125,7 @@ def candidate_routes(executor: CandidateLook) -> APIRouter:
     return router
 
 
-def _wanted(asked: PageParameters, *equal: str) -> Wanted:
+def wanted_page(asked: PageParameters, *equal: str) -> Wanted:
     """The page; `equal` are the parameters that are columns of the same name."""
     timed = asked if isinstance(asked, TimedParameters) else None
     return Wanted(
@@ -145,31 +145,33 @@ def listing_routes(listings: Listings) -> APIRouter:
     @router.get("/live_trading/events", response_model=Page[Event], responses=UNCHANGED)
     async def events(wanted: Annotated[EventParameters, Query()], request: Request) -> Response:
         """Watchlist events."""
-        return conditional(request, await listings.events.page(_wanted(wanted, "status", "symbol", "type")))
+        return conditional(request, await listings.events.page(wanted_page(wanted, "status", "symbol", "type")))
 
     @router.get("/live_trading/observations", response_model=Page[Observation], responses=UNCHANGED)
     async def observations(wanted: Annotated[ObservationParameters, Query()], request: Request) -> Response:
         """What the scanner and others saw, triggered or refused. By `refusal` alone it may look far."""
-        return conditional(request, await listings.observations.page(_wanted(wanted, "symbol", "refusal", "event_id")))
+        return conditional(
+            request, await listings.observations.page(wanted_page(wanted, "symbol", "refusal", "event_id"))
+        )
 
     @router.get("/live_trading/orders", response_model=Page[Order], responses=UNCHANGED)
     async def orders(wanted: Annotated[OrderParameters, Query()], request: Request) -> Response:
         """Orders of all trades."""
-        return conditional(request, await listings.orders.page(_wanted(wanted, "signal_id", "status", "symbol")))
+        return conditional(request, await listings.orders.page(wanted_page(wanted, "signal_id", "status", "symbol")))
 
     @router.get("/live_trading/samples", response_model=Page[Sample], responses=UNCHANGED)
     async def samples(wanted: Annotated[SampleParameters, Query()], request: Request) -> Response:
         """Valuations of one trade, with the evidence of each verdict."""
-        return conditional(request, await listings.samples.page(_wanted(wanted, "signal_id", "verdict")))
+        return conditional(request, await listings.samples.page(wanted_page(wanted, "signal_id", "verdict")))
 
     @router.get("/live_trading/errors", response_model=Page[ErrorRecord], responses=UNCHANGED)
     async def errors(wanted: Annotated[ErrorParameters, Query()], request: Request) -> Response:
         """What went wrong, in any service."""
-        return conditional(request, await listings.errors.page(_wanted(wanted, "signal_id", "service", "kind")))
+        return conditional(request, await listings.errors.page(wanted_page(wanted, "signal_id", "service", "kind")))
 
     @router.get("/audit", response_model=Page[AuditRecord], responses=UNCHANGED)
     async def audit(wanted: Annotated[AuditParameters, Query()], request: Request) -> Response:
         """Decisions of all services, with the figures that made them."""
-        return conditional(request, await listings.audit.page(_wanted(wanted, "signal_id", "service", "decision")))
+        return conditional(request, await listings.audit.page(wanted_page(wanted, "signal_id", "service", "decision")))
 
     return router
