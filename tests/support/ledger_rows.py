@@ -255,6 +255,22 @@ class LedgerRows:
         }
         return await self.insert("live_trade_error", **row | columns)
 
+    async def counterfactual(self, signal_id: int, **columns: Any) -> int:
+        """What a skipped signal would have made: one that is over and complete."""
+        row = {
+            "signal_id": signal_id,
+            "symbol": "SOL",
+            "long_venue": "binance",
+            "short_venue": "bybit",
+            "reason": "below_threshold",
+            "skipped_at": NOON,
+            "width": 0.012,
+            "status": "over",
+            "exit_pnl_usdt": Decimal("0.5"),
+            "complete": True,
+        }
+        return await self.insert("live_trade_counterfactual", **row | columns)
+
     async def alert(self, key: str) -> int:
         """An alert that waits to be sent."""
         return await self.insert(

@@ -23,7 +23,14 @@ KEEPING_ALL = [
     revision for revision in REVISIONS if "0002" <= revision < min(lost for lost in LOST_BELOW if lost > "0002")
 ]
 """The revisions between which nothing is lost either way."""
-BROUGHT_EMPTY = {"operator_session", "command_answer", "operator_flatten", "operator_flatten_order", "alert"}
+BROUGHT_EMPTY = {
+    "operator_session",
+    "command_answer",
+    "operator_flatten",
+    "operator_flatten_order",
+    "alert",
+    "live_trade_counterfactual",
+}
 """What a later revision brings without a row: nothing of an older schema belongs there."""
 
 Row = dict[str, Any]
@@ -91,6 +98,8 @@ async def fill(rows: LedgerRows) -> None:
         )
     if await rows.pool.fetchval("SELECT to_regclass('watchlist.alert') IS NOT NULL"):
         await rows.alert("t-1")
+    if await rows.pool.fetchval("SELECT to_regclass('watchlist.live_trade_counterfactual') IS NOT NULL"):
+        await rows.counterfactual(trade.id)
 
 
 async def contents(rows: LedgerRows) -> Contents:

@@ -30,6 +30,7 @@ WRITER = {
     "operator_session": "api_gateway",
     "command_answer": "api_gateway",
     "alert": "api_gateway",
+    "live_trade_counterfactual": "position_monitor",
 }
 APPEND_ONLY = ("audit", "live_trade_error", "outbox")
 TABLES = (*WRITER, *APPEND_ONLY, "installation")
@@ -110,6 +111,7 @@ INSERTS: dict[str, Insert] = {
     "operator_flatten_order": flatten_order,
     "operator_session": session,
     "command_answer": answer,
+    "live_trade_counterfactual": lambda rows, trade: rows.counterfactual(trade.id),
     "alert": lambda rows, _: rows.alert("t-1"),
 }
 """How a row of each table is made; of `trading_state` there is one for ever."""

@@ -14,7 +14,7 @@ from api_gateway.adapters.candidates import HttpCandidates
 from api_gateway.adapters.close_requests import PostgresCloseDesk
 from api_gateway.adapters.command_answers import PostgresCommandAnswers
 from api_gateway.adapters.flatten_requests import PostgresFlattenDesk
-from api_gateway.adapters.listings import TableListings
+from api_gateway.adapters.listings import CounterfactualSummaries, TableListings
 from api_gateway.adapters.measures import HttpMeasures
 from api_gateway.adapters.news import BusNews
 from api_gateway.adapters.service_health import HttpServiceProbe
@@ -202,7 +202,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         trade_routes(desk, PostgresTrades(pool), limits),
         candidate_routes(parts.candidates),
         stream_routes(parts.hub),
-        listing_routes(listings),
+        listing_routes(listings, CounterfactualSummaries(pool)),
         alert_routes(listings.alerts, alerts, clock, has_addresses=bool(configuration.channels)),
         health_routes(own_health, probe, own.service_urls),
         figures_routes(measures, {SERVICE: None, **own.service_urls}),

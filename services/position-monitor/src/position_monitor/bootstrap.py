@@ -17,16 +17,18 @@ from common.runtime.start import within_patience
 from common.venues.addresses import in_effect, simulated, venue_addresses
 from common.venues.ccxt.market_data import connect_market_data
 from position_monitor.adapters.polling_books import PollingBooks
+from position_monitor.adapters.postgres_counterfactuals import PostgresCounterfactuals
 from position_monitor.adapters.postgres_decisions import PostgresDecisions
 from position_monitor.adapters.postgres_ledger import SERVICE, PostgresLedger
 from position_monitor.adapters.prometheus import PrometheusMeasurements, show_standing
 from position_monitor.adapters.venue_directory import Connect, VenueDirectory
+from position_monitor.application.counterfactuals import ROUND_REAL_SECONDS, Counterfactuals
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.monitor import Monitor
 from position_monitor.application.watch import Tools
 from position_monitor.entrypoints.http import add_positions
 from position_monitor.entrypoints.news import listen
-from position_monitor.settings import MonitorSettings, watch_rules
+from position_monitor.settings import MonitorSettings, counterfactual_rules, watch_rules
 
 OUTBOX_SWEEP_REAL_SECONDS = 1.0
 DESCRIPTION = "Values open trades and decides what happens to them."
@@ -78,4 +80,15 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
                 every_real(FORGET_EVERY_SECONDS, outbox.forget_published, "outbox_retention"),
                 listen(bus, monitor, journal.quarantine),
             ]
+            if settings.monitor_counterfactuals_max:
+                counterfactuals = Counterfactuals(
+                    books,
+                    PostgresCounterfactuals(pool, trading.live_trading_tp_ratio),
+                    monitor.books_needed,
+                    leadership,
+                    counterfactual_rules(trading, settings),
+                    settings.monitor_counterfactuals_max,
+                    clock,
+                )
+                background.append(every_real(ROUND_REAL_SECONDS, counterfactuals.round, "counterfactuals"))
             await serve(app, settings.http_host, settings.http_port, background)

@@ -1,11 +1,13 @@
 """position-monitor's own settings, and the trading rules turned into what its domain understands."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from pydantic import Field
 
 from common.runtime.settings import ServiceSettings, TradingSettings
 from position_monitor.application.watch import WatchRules
+from position_monitor.domain.counterfactual import CounterfactualRules
 from position_monitor.domain.exits import ExitRules
 
 
@@ -14,6 +16,9 @@ class MonitorSettings(ServiceSettings):
 
     http_port: int = Field(4013, ge=1, le=65535)
     monitor_book_poll_sec: float = Field(1.0, gt=0, le=60)
+    monitor_counterfactuals_max: int = Field(20, ge=0, le=200)
+    monitor_counterfactual_horizon_h: float = Field(24, gt=0, le=24 * 30)
+    monitor_counterfactual_taker_fee: Decimal = Field(Decimal("0.0006"), ge=0, lt=Decimal("0.05"))
 
 
 def exit_rules(trading: TradingSettings) -> ExitRules:
@@ -24,6 +29,17 @@ def exit_rules(trading: TradingSettings) -> ExitRules:
         max_hold=timedelta(days=trading.live_trading_max_hold_days),
         next_entry_notional_usdt=trading.live_trading_per_leg_usdt,
         scale_in=trading.scale_in_rules,
+    )
+
+
+def counterfactual_rules(trading: TradingSettings, settings: MonitorSettings) -> CounterfactualRules:
+    """How skipped signals are followed, as set."""
+    return CounterfactualRules(
+        exits=exit_rules(trading),
+        per_leg_usdt=trading.live_trading_per_leg_usdt,
+        taker_fee=settings.monitor_counterfactual_taker_fee,
+        horizon=timedelta(hours=settings.monitor_counterfactual_horizon_h),
+        book_age_seconds_max=trading.live_trading_max_book_age_sec,
     )
 
 

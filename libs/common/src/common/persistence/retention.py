@@ -56,7 +56,7 @@ class RetentionSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     retention_audit_months: int = Field(24, ge=0, le=1200, description="the audit and the errors")
-    retention_samples_months: int = Field(6, ge=0, le=1200, description="spread samples and triggered observations")
+    retention_samples_months: int = Field(6, ge=0, le=1200, description="samples, observations, counterfactuals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class History:
 
 AUDIT, SAMPLES = History("audit", "decided_at"), History("live_trade_spread_sample", "sampled_at")
 ERRORS, OBSERVATIONS = History("live_trade_error", "occurred_at"), History("watch_observation", "observed_at")
+COUNTERFACTUALS = History("live_trade_counterfactual", "skipped_at")
 BY_MONTH = (AUDIT, SAMPLES)
 
 
@@ -124,16 +125,17 @@ async def forget(connection: Connection, settings: RetentionSettings, now: datet
     """
     needed_since = await connection.fetchval(_STILL_NEEDED_SINCE)
     gone = {}
-    for kept_months, by_month, by_row in (
-        (settings.retention_audit_months, AUDIT, ERRORS),
-        (settings.retention_samples_months, SAMPLES, OBSERVATIONS),
+    for kept_months, by_month, by_rows in (
+        (settings.retention_audit_months, AUDIT, [ERRORS]),
+        (settings.retention_samples_months, SAMPLES, [OBSERVATIONS, COUNTERFACTUALS]),
     ):
         if kept_months:
             oldest = Month.of(now).later(-kept_months)
             if needed_since is not None:
                 oldest = min(oldest, Month.of(needed_since))
             gone[by_month.table] = await _drop_before(connection, by_month, oldest)
-            gone[by_row.table] = await _delete_before(connection, by_row, oldest)
+            for by_row in by_rows:
+                gone[by_row.table] = await _delete_before(connection, by_row, oldest)
     return gone
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -364,6 +365,56 @@ class LiveTradeSpreadSample(SQLModel, table=True):
     pnl_complete: bool
     funding_per_hour: float | None = Field(default=None)
     evidence: dict[str, Any] = _json()
+
+
+class LiveTradeCounterfactual(SQLModel, table=True):
+    """What a skipped signal would have made by the books seen afterwards; null is unknown. Written by
+    position-monitor. P&L is in USDT, assumed fees of all four orders taken off, funding left out.
+    """
+
+    __tablename__ = "live_trade_counterfactual"
+    __table_args__ = (
+        _one_of("status", "followed", "over", "no_entry", "opened", "displaced"),
+        Index("live_trade_counterfactual_followed", "id", postgresql_where=text("status = 'followed'")),
+        Index("live_trade_counterfactual_reason", "reason", "id"),
+        Index("live_trade_counterfactual_age", "skipped_at", "id"),
+        {"schema": SCHEMA},
+    )
+
+    id: int | None = _identity()
+    signal_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey(f"{SCHEMA}.live_trade_signal.id"), nullable=False, unique=True)
+    )
+    symbol: str = _text()
+    long_venue: str = _text()
+    short_venue: str = _text()
+    reason: str = _text()
+    skipped_at: datetime = _time()
+    width: float = Field(description="the spread as it was observed, as a fraction")
+    take_profit_pnl: float | None = None
+    status: str = _text()
+    entered_at: datetime | None = _time(nullable=True)
+    quantity: Decimal | None = _money(nullable=True)
+    long_buy: Decimal | None = _money(nullable=True)
+    short_sell: Decimal | None = _money(nullable=True)
+    until_at: datetime | None = _time(nullable=True)
+    looked_at: datetime | None = _time(nullable=True)
+    looks: int = _number(0)
+    missed_looks: int = _number(0)
+    best_at: datetime | None = _time(nullable=True)
+    best_long_sell: Decimal | None = _money(nullable=True)
+    best_short_buy: Decimal | None = _money(nullable=True)
+    best_pnl_usdt: Decimal | None = _money(nullable=True)
+    worst_at: datetime | None = _time(nullable=True)
+    worst_long_sell: Decimal | None = _money(nullable=True)
+    worst_short_buy: Decimal | None = _money(nullable=True)
+    worst_pnl_usdt: Decimal | None = _money(nullable=True)
+    exit_at: datetime | None = _time(nullable=True)
+    exit_long_sell: Decimal | None = _money(nullable=True)
+    exit_short_buy: Decimal | None = _money(nullable=True)
+    exit_pnl_usdt: Decimal | None = _money(nullable=True)
+    exit_reason: str | None = _text(nullable=True)
+    complete: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
 class LiveTradeError(SQLModel, table=True):

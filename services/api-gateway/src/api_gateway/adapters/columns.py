@@ -77,3 +77,18 @@ ALERT = """
 SELECT id, key, kind, about, title, message, raised_at, state, attempts, delivered_to
 FROM watchlist.alert
 """
+COUNTERFACTUAL = """
+SELECT id, signal_id, symbol, long_venue, short_venue, reason, skipped_at, status, complete, entered_at, until_at,
+    quantity, long_buy, short_sell, take_profit_pnl, looks, missed_looks, looked_at, best_at, best_pnl_usdt, worst_at,
+    worst_pnl_usdt, exit_at, exit_reason, exit_long_sell, exit_short_buy, exit_pnl_usdt
+FROM watchlist.live_trade_counterfactual
+"""
+COUNTERFACTUAL_SUMMARY = """
+SELECT reason, count(*) AS count, count(*) FILTER (WHERE complete) AS complete_count,
+    avg((exit_pnl_usdt > 0)::int) FILTER (WHERE complete)::float AS won_share,
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY exit_pnl_usdt) FILTER (WHERE complete) AS median_pnl_usdt
+FROM watchlist.live_trade_counterfactual
+WHERE status <> 'opened' AND ($1::timestamptz IS NULL OR skipped_at >= $1)
+    AND ($2::timestamptz IS NULL OR skipped_at <= $2)
+GROUP BY reason ORDER BY count DESC, reason
+"""

@@ -7,14 +7,27 @@ a time becomes a bound of the ids, which grow with it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from api_gateway.adapters import columns
 from api_gateway.application.ports import Wanted
-from api_gateway.application.views import AlertRecord, AuditRecord, ErrorRecord, Event, Observation, Order, Page, Sample
+from api_gateway.application.views import (
+    AlertRecord,
+    AuditRecord,
+    Counterfactual,
+    CounterfactualSummary,
+    ErrorRecord,
+    Event,
+    Observation,
+    Order,
+    Page,
+    ReasonSummary,
+    Sample,
+)
 from common.persistence.database import Pool
 
-RowType = TypeVar("RowType", AlertRecord, AuditRecord, ErrorRecord, Event, Observation, Order, Sample)
+RowType = TypeVar("RowType", AlertRecord, AuditRecord, Counterfactual, ErrorRecord, Event, Observation, Order, Sample)
 
 LEG_VENUES = ("long_venue", "short_venue")
 IDS_OUT_OF_TURN = 1000
@@ -39,6 +52,7 @@ ORDERS = Source(columns.ORDER, "live_trade_order", "intended_at", ("venue",))
 SAMPLES = Source(columns.SAMPLE, "live_trade_spread_sample")
 ERRORS = Source(columns.ERROR, "live_trade_error", "occurred_at")
 ALERTS = Source(columns.ALERT, "alert")
+COUNTERFACTUALS = Source(columns.COUNTERFACTUAL, "live_trade_counterfactual", "skipped_at", LEG_VENUES)
 AUDIT = Source(columns.AUDIT, "audit", "decided_at")
 
 
@@ -104,6 +118,18 @@ class Listing(Generic[RowType]):
         return Page(items=items, next=items[-1].id if len(rows) > wanted.limit else None)
 
 
+class CounterfactualSummaries:
+    """What skipping for each reason cost or saved."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def summary(self, since: datetime | None, until: datetime | None) -> CounterfactualSummary:
+        """By reason, over what was skipped between both (included; None: no bound)."""
+        rows = await self._pool.fetch(columns.COUNTERFACTUAL_SUMMARY, since, until)
+        return CounterfactualSummary(items=[ReasonSummary(**row) for row in rows])
+
+
 class TableListings:
     """`Listings` over Postgres: each table with the model that shows it."""
 
@@ -114,4 +140,5 @@ class TableListings:
         self.samples = Listing(pool, SAMPLES, Sample)
         self.errors = Listing(pool, ERRORS, ErrorRecord)
         self.alerts = Listing(pool, ALERTS, AlertRecord)
+        self.counterfactuals = Listing(pool, COUNTERFACTUALS, Counterfactual)
         self.audit = Listing(pool, AUDIT, AuditRecord)

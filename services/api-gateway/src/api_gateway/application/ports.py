@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from api_gateway.application.views import (
     ActiveTotals,
     AuditRecord,
+    Counterfactual,
+    CounterfactualSummary,
     Entry,
     ErrorLine,
     ErrorRecord,
@@ -181,7 +183,18 @@ class Listings(Protocol):
     def errors(self) -> Listing[ErrorRecord]: ...
 
     @property
+    def counterfactuals(self) -> Listing[Counterfactual]: ...
+
+    @property
     def audit(self) -> Listing[AuditRecord]: ...
+
+
+class CounterfactualReader(Protocol):
+    """What skipping for each reason cost or saved."""
+
+    async def summary(self, since: datetime | None, until: datetime | None) -> CounterfactualSummary:
+        """By reason, over what was skipped between both (included; None: no bound)."""
+        ...
 
 
 class TradeStatus(BaseModel):

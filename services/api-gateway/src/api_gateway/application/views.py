@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 ItemType = TypeVar("ItemType")
 
+CounterfactualStatus = Literal["followed", "over", "no_entry", "opened", "displaced"]
 SignalStatus = Literal["new", "skipped", "expired", "opening", "open", "closing", "closed", "failed"]
 EventStatus = Literal["forming", "open", "closed"]
 OrderStatus = Literal["intent", "working", "unknown", "filled", "partly_filled", "cancelled", "rejected", "not_sent"]
@@ -244,6 +245,63 @@ class ErrorRecord(ErrorLine):
     """`live_trade_error` with what was recorded of it."""
 
     detail: dict[str, Any]
+
+
+class Counterfactual(View):
+    """`live_trade_counterfactual`: what a skipped signal would have made, by one entry of the settings' size at the
+    books of its skip. P&L is in USDT, an assumed taker fee of all four orders taken off, funding left out.
+
+    `followed` is still looked at, `over` ended by a rule or its horizon, `no_entry` had no books to enter at, `opened`
+    was traded after all, `displaced` gave its place to a wider one. Only a `complete` one may be counted. Null is
+    unknown.
+    """
+
+    id: int
+    signal_id: int
+    symbol: str
+    long_venue: str
+    short_venue: str
+    reason: str
+    skipped_at: datetime
+    status: CounterfactualStatus
+    complete: bool
+    entered_at: datetime | None
+    until_at: datetime | None
+    quantity: Decimal | None
+    long_buy: Decimal | None
+    short_sell: Decimal | None
+    take_profit_pnl: float | None
+    looks: int
+    missed_looks: int
+    looked_at: datetime | None
+    best_at: datetime | None
+    best_pnl_usdt: Decimal | None
+    worst_at: datetime | None
+    worst_pnl_usdt: Decimal | None
+    exit_at: datetime | None
+    exit_reason: str | None
+    exit_long_sell: Decimal | None
+    exit_short_buy: Decimal | None
+    exit_pnl_usdt: Decimal | None
+
+
+class ReasonSummary(View):
+    """What skipping for one reason cost or saved. `count` is of all skips that were taken in, `complete_count` of those
+    whose outcome is known; the share and the median are of these, null where there is none. The median of an even
+    number is the lower of the two in the middle.
+    """
+
+    reason: str
+    count: int
+    complete_count: int
+    won_share: float | None
+    median_pnl_usdt: Decimal | None
+
+
+class CounterfactualSummary(View):
+    """By the reason of the skip, most frequent first."""
+
+    items: list[ReasonSummary]
 
 
 class AlertRecord(View):

@@ -7,7 +7,7 @@ from fastapi import Header, Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api_gateway.application.alerting import AlertState
-from api_gateway.application.views import EventStatus, OrderStatus, SignalStatus
+from api_gateway.application.views import CounterfactualStatus, EventStatus, OrderStatus, SignalStatus
 from api_gateway.domain.alerts import AlertKind
 from common.domain.identifiers import SYMBOL_PATTERN, VENUE_PATTERN
 
@@ -99,6 +99,22 @@ class ErrorParameters(TimedParameters):
     signal_id: Id | None = None
     service: Name | None = None
     kind: Name | None = None
+
+
+class CounterfactualParameters(TimedParameters):
+    """`reason` is the first one that the signal was skipped for; the times are of `skipped_at`."""
+
+    reason: Reason | None = None
+    status: CounterfactualStatus | None = None
+    symbol: Symbol | None = None
+    venue: Venue | None = None
+
+
+class SummaryParameters(_Parameters):
+    """`from` and `to` are both included, and of `skipped_at`."""
+
+    since: Time | None = Field(None, alias="from")
+    until: Time | None = Field(None, alias="to")
 
 
 class AuditParameters(TimedParameters):

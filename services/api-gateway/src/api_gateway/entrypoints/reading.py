@@ -7,13 +7,22 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from api_gateway.application.overview import OverviewDesk
-from api_gateway.application.ports import CandidateLook, ExecutorAway, Listings, TradeReader, Wanted
+from api_gateway.application.ports import (
+    CandidateLook,
+    CounterfactualReader,
+    ExecutorAway,
+    Listings,
+    TradeReader,
+    Wanted,
+)
 from api_gateway.application.positions import TradePosition, positions
 from api_gateway.application.scale_in import ScaleInState, scale_in_page
 from api_gateway.application.together import Together
 from api_gateway.application.trade import Trade, whole_trade
 from api_gateway.application.views import (
     AuditRecord,
+    Counterfactual,
+    CounterfactualSummary,
     ErrorRecord,
     Event,
     Observation,
@@ -28,6 +37,7 @@ from api_gateway.entrypoints.conditional import UNCHANGED, Rendered, conditional
 from api_gateway.entrypoints.parameters import (
     AuditParameters,
     CandidateParameters,
+    CounterfactualParameters,
     ErrorParameters,
     EventParameters,
     ObservationParameters,
@@ -39,6 +49,7 @@ from api_gateway.entrypoints.parameters import (
     ScaleInParameters,
     SignalId,
     SignalParameters,
+    SummaryParameters,
     TimedParameters,
 )
 from common.runtime.problems import Problem
@@ -138,7 +149,7 @@ def wanted_page(asked: PageParameters, *equal: str) -> Wanted:
     )
 
 
-def listing_routes(listings: Listings) -> APIRouter:
+def listing_routes(listings: Listings, summaries: CounterfactualReader) -> APIRouter:
     """Plain lists, newest first."""
     router = APIRouter(prefix="/api", tags=["lists"])
 
@@ -168,6 +179,17 @@ def listing_routes(listings: Listings) -> APIRouter:
     async def errors(wanted: Annotated[ErrorParameters, Query()], request: Request) -> Response:
         """What went wrong, in any service."""
         return conditional(request, await listings.errors.page(wanted_page(wanted, "signal_id", "service", "kind")))
+
+    @router.get("/live_trading/counterfactuals", response_model=Page[Counterfactual], responses=UNCHANGED)
+    async def counterfactuals(wanted: Annotated[CounterfactualParameters, Query()], request: Request) -> Response:
+        """What skipped and expired type B signals would have made by the books seen afterwards."""
+        page = wanted_page(wanted, "reason", "status", "symbol")
+        return conditional(request, await listings.counterfactuals.page(page))
+
+    @router.get("/live_trading/counterfactuals/summary", response_model=CounterfactualSummary, responses=UNCHANGED)
+    async def counterfactual_summary(wanted: Annotated[SummaryParameters, Query()], request: Request) -> Response:
+        """The same by the reason of the skip: how many, the share that would have won, and the median P&L."""
+        return conditional(request, await summaries.summary(wanted.since, wanted.until))
 
     @router.get("/audit", response_model=Page[AuditRecord], responses=UNCHANGED)
     async def audit(wanted: Annotated[AuditParameters, Query()], request: Request) -> Response:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from position_monitor.application.ports import Ledger, StoreAway
+from position_monitor.application.ports import BookKey, Ledger, StoreAway
 from position_monitor.application.watch import Judgement, Tools, TradeWatch, WatchRules
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,10 @@ class Monitor:
     def judgements(self) -> list[Judgement]:
         """The latest judgement of each watched trade that has been judged, oldest trade first."""
         return [watch.latest for watch in self.watches() if watch.latest is not None]
+
+    def books_needed(self) -> set[BookKey]:
+        """The books that open trades are judged on."""
+        return {key for watched in self._watched.values() for key in watched.watch.books}
 
     async def run(self) -> None:
         """Follows the ledger for ever. A watch that fails ends the process."""

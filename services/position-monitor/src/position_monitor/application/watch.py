@@ -18,6 +18,7 @@ from common.runtime.clock import Clock
 from common.runtime.tracing import about_trade, note, trade_span
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.ports import (
+    BookKey,
     BookReading,
     BookSource,
     Decisions,
@@ -102,6 +103,11 @@ class TradeWatch:
         self._wake = asyncio.Event()
         self._changed_seconds: float | None = None
         self.latest: Judgement | None = None
+
+    @property
+    def books(self) -> list[BookKey]:
+        """The books that the trade is judged on."""
+        return [(venue, self._trade.symbol) for venue in self._trade.venues.values()]
 
     def update(self, trade: Trade, may_open: bool) -> None:
         """Takes over what the ledger says now; a change is judged at once."""

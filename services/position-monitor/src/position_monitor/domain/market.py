@@ -97,17 +97,25 @@ def _sweep_leg(trade: Trade, leg: Leg, quote: Quote, book_age_seconds_max: float
     quantity = trade.leg(leg).quantity
     if quantity <= 0:
         return NoPrices("leg_missing", {**figures, "quantity": str(quantity)})
+    book = usable_book(quote, figures, book_age_seconds_max)
+    if isinstance(book, NoPrices):
+        return book
+    side = book.bids if leg is Leg.LONG else book.asks
+    try:
+        return side.sweep_quantity(quantity)
+    except InsufficientDepth as thin:
+        depth = {"wanted": str(thin.wanted), "shortfall": str(thin.shortfall)}
+        return NoPrices("insufficient_depth", {**figures, **depth})
+
+
+def usable_book(quote: Quote, figures: Mapping[str, Any], book_age_seconds_max: float) -> OrderBook | NoPrices:
+    """The book, where it may be traded on; otherwise why not, with `figures`."""
     if quote.book is None:
-        return NoPrices(quote.failure or BOOK_MISSING, figures)
+        return NoPrices(quote.failure or BOOK_MISSING, dict(figures))
     if quote.age_seconds > book_age_seconds_max:
         ages = {"age_seconds": round(quote.age_seconds, 3), "age_seconds_max": book_age_seconds_max}
         return NoPrices("book_stale", {**figures, **ages, "last_failure": quote.failure})
     if quote.book.is_crossed:
         best = {"bid": str(quote.book.bids.best), "ask": str(quote.book.asks.best)}
         return NoPrices("book_crossed", {**figures, **best})
-    side = quote.book.bids if leg is Leg.LONG else quote.book.asks
-    try:
-        return side.sweep_quantity(quantity)
-    except InsufficientDepth as thin:
-        depth = {"wanted": str(thin.wanted), "shortfall": str(thin.shortfall)}
-        return NoPrices("insufficient_depth", {**figures, **depth})
+    return quote.book
