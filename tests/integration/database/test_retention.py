@@ -138,16 +138,19 @@ async def test_only_full_months_older_than_the_settings_go(desk: Desk) -> None:
         await desk.rows.audit("decided", at=moment)
         await desk.rows.error(at=moment)
         await desk.rows.observation(at=moment)
+        await desk.rows.counterfactual(await desk.rows.signal(), skipped_at=moment)
     await make_months(desk.connection, NOVEMBER)
     settings = RetentionSettings(retention_audit_months=1, retention_samples_months=2)
     assert await forget(desk.connection, settings, NOVEMBER) == {
-        "audit": 1, "live_trade_error": 1, "live_trade_spread_sample": 0, "watch_observation": 0
+        "audit": 1, "live_trade_error": 1, "live_trade_spread_sample": 0, "watch_observation": 0,
+        "live_trade_counterfactual": 0,
     }  # fmt: skip
     assert await desk.times("audit", "decided_at") == moments[1:]
     assert await desk.times("live_trade_error", "occurred_at") == moments[1:]
     assert await desk.times("live_trade_spread_sample", "sampled_at") == moments
     assert await forget(desk.connection, ONE_MONTH, NOVEMBER) == {
-        "audit": 0, "live_trade_error": 0, "live_trade_spread_sample": 1, "watch_observation": 1
+        "audit": 0, "live_trade_error": 0, "live_trade_spread_sample": 1, "watch_observation": 1,
+        "live_trade_counterfactual": 1,
     }  # fmt: skip
     assert await desk.times("live_trade_spread_sample", "sampled_at") == moments[1:]
     assert await desk.times("watch_observation", "observed_at") == moments[1:]
