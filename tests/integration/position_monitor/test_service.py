@@ -219,7 +219,12 @@ async def test_the_metrics_count_verdicts_and_open_trades(running: Running) -> N
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("MONITOR_BOOK_POLL_SEC", "0"), ("LIVE_TRADING_TP_RATIO", "7"), ("LIVE_TRADING_MONITOR_SEC", "soon")],
+    [
+        ("MONITOR_BOOK_POLL_SEC", "0"),
+        ("MONITOR_COUNTERFACTUALS_MAX", "-1"),
+        ("LIVE_TRADING_TP_RATIO", "7"),
+        ("LIVE_TRADING_MONITOR_SEC", "soon"),
+    ],
 )
 def test_a_wrong_setting_stops_it_with_a_sentence(variable: str, value: str) -> None:
     environment = {**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", variable: value}

@@ -189,8 +189,10 @@ class CountingBooks(SetBooks):
         return self.latest(key)
 
 
-def rounds(store: KeptStore, books: CountingBooks, clock: StandingClock, needed: set[BookKey]) -> Counterfactuals:
-    return Counterfactuals(books, store, lambda: needed, Leader(), RULES, 20, clock)
+def rounds(
+    store: KeptStore, books: CountingBooks, clock: StandingClock, needed: set[BookKey], places: int = 20
+) -> Counterfactuals:
+    return Counterfactuals(books, store, lambda: needed, Leader(), RULES, places, clock)
 
 
 async def test_each_is_looked_at_once_a_minute_and_few_in_a_round() -> None:
@@ -222,3 +224,15 @@ async def test_a_venue_that_an_open_trade_needs_is_never_asked() -> None:
     await rounds(other, market, clock, {("binance", "BTC"), ("bybit", "BTC")}).round()
     assert other.refused == ["venue_needed_by_trades"]
     assert market.asked == []
+
+
+async def test_a_place_is_given_up_only_for_one_that_could_be_entered() -> None:
+    store, market, clock = KeptStore(replace(SKIPPED, signal_id=2, width=0.05)), CountingBooks(), StandingClock()
+    store.rows[1] = entered(signal_id=1, width=0.01)
+    following = rounds(store, market, clock, set(), places=1)
+    await following.round()
+    assert (list(store.rows), store.refused) == ([1], ["book_missing"])
+    store.new = [replace(SKIPPED, signal_id=3, width=0.05)]
+    market.set(books(("99.9", "100"), ("102", "102.1")))
+    await following.round()
+    assert list(store.rows) == [3]

@@ -74,22 +74,28 @@ class Counterfactuals:
             return
         followed = list(await self._store.followed())
         begun, displaced = choose(followed, await self._store.found(self._clock.now() - FRESH_FOR), self._places)
-        for one in displaced:
-            await self._store.displace(one)
-            followed.remove(one)
+        places_left = self._places - len(followed)
         for skipped in begun[:LOOKS_A_ROUND_MAX]:
-            await self._begin(skipped)
+            if not await self._begin(skipped):
+                continue
+            places_left -= 1
+            if places_left < 0:
+                narrowest = displaced.pop()
+                await self._store.displace(narrowest)
+                followed.remove(narrowest)
         due = [one for one in followed if one.is_due(self._clock.now())]
         for one in sorted(due, key=lambda one: one.looked_at)[: max(0, LOOKS_A_ROUND_MAX - len(begun))]:
             quotes = await self._quotes(one.skipped)
             await self._store.save(follow(one, quotes, self._rules, self._clock.now()))
 
-    async def _begin(self, skipped: Skipped) -> None:
+    async def _begin(self, skipped: Skipped) -> bool:
+        """Whether there were books to enter at."""
         entered = enter(skipped, await self._quotes(skipped), self._rules, self._clock.now())
         if isinstance(entered, NoPrices):
             await self._store.refuse(skipped, entered.reason)
-        else:
-            await self._store.begin(entered)
+            return False
+        await self._store.begin(entered)
+        return True
 
     async def _quotes(self, skipped: Skipped) -> Mapping[Leg, Quote]:
         needed = self._needed()
