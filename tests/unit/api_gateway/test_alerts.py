@@ -88,8 +88,8 @@ def test_alarms_bans_unwinds_and_the_trading_state_are_told() -> None:
     alarm = of_error(ErrorRow(5, "executor", "drift_missing", 7, "binance holds 0 SOL, the ledger 1"))
     assert (alarm.kind, alarm.about) == ("alarm", "drift_missing (trade 7)")
     assert "[drift_missing]. See: tandem explain 7" in alarm.text
-    state = of_error(ErrorRow(6, "executor", "trading_state_changed", None, "trading is reducing: daily loss"))
-    assert (state.kind, state.title) == ("state_changed", "Trading is reducing: daily loss")
+    state = of_error(ErrorRow(6, "executor", "trading_state_changed", None, "trading is reducing: SOL drifts"))
+    assert (state.kind, state.title) == ("state_changed", "Trading is reducing: SOL drifts")
     unwind = of_unwind(UnwoundEntry(7, 1, "SOL", "bybit", "sell", Decimal("0.500")))
     assert "sell 0.5 SOL at bybit, reduce-only" in unwind.text
     ban = of_ban("executor", "binance", 1_000_120.0, 120.0)

@@ -75,7 +75,7 @@ def of_error(row: ErrorRow) -> Alert:
     """The alert of what a service wrote down for somebody to know."""
     key = f"error-{row.id}"
     if row.kind == STATE_CHANGED:
-        title = row.message[:_SHORT].capitalize()
+        title = row.message[:1].upper() + row.message[1:_SHORT]
         return Alert(key, AlertKind.STATE_CHANGED, key, title, f"{title}. See: tandem status")
     whose = f" (trade {row.signal_id})" if row.signal_id else ""
     title = f"{row.service}: {row.message[:_SHORT]}{whose}"
