@@ -69,7 +69,8 @@ class Receiver:
     def _as_service(self, path: str) -> tuple[int, str]:
         if path == "/metrics":
             name = "tandem_venue_banned_until_timestamp_seconds"
-            return 200, f'# TYPE {name} gauge\n{name}{{venue="binance"}} {self.banned_until_seconds}\n'
+            bans = '# TYPE tandem_venue_bans_total counter\ntandem_venue_bans_total{venue="binance"} 1\n'
+            return 200, f'{bans}# TYPE {name} gauge\n{name}{{venue="binance"}} {self.banned_until_seconds}\n'
         status = "ready" if self.is_service_ready else "not_ready"
         return 200, json.dumps({"status": status, "dependencies": {"nats": "ok"}})
 

@@ -1,16 +1,16 @@
 """What alerts say, how many become one message, and how services are watched."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from api_gateway.adapters.venue_bans import _read
 from api_gateway.application.alert_texts import ErrorRow, UnwoundEntry, of_ban, of_error, of_trade, of_unwind
-from api_gateway.application.alerting import AlertDesk, Ban, ClaimedAlert, ServiceWatch
+from api_gateway.application.alerting import AlertDesk, ClaimedAlert, ServiceWatch
 from api_gateway.application.health import SystemHealth
+from api_gateway.application.measurements import ServiceFigures, SystemFigures, VenueFigures
 from api_gateway.application.ports import LedgerAway, ServiceAnswer
 from api_gateway.domain.alerts import (
     BACK_OFF_LONGEST_SECONDS,
@@ -92,7 +92,7 @@ def test_alarms_bans_unwinds_and_the_trading_state_are_told() -> None:
     assert (state.kind, state.title) == ("state_changed", "Trading is reducing: SOL drifts")
     unwind = of_unwind(UnwoundEntry(7, 1, "SOL", "bybit", "sell", Decimal("0.500")))
     assert "sell 0.5 SOL at bybit, reduce-only" in unwind.text
-    ban = of_ban("executor", "binance", 1_000_120.0, 120.0)
+    ban = of_ban("executor", "binance", 1_000_120.0, 1_000_000.0)
     assert "binance bans executor for another 120 s" in ban.text
 
 
@@ -181,7 +181,7 @@ class Services:
 
     def __init__(self) -> None:
         self.status = "ready"
-        self.banned: list[Ban] = []
+        self.banned_until: datetime | None = None
 
     async def health(self) -> SystemHealth:
         answer = ServiceAnswer(
@@ -189,13 +189,17 @@ class Services:
         )
         return SystemHealth(status=self.status, services={"executor": answer}, problems=[])
 
-    async def bans(self) -> list[Ban]:
-        return self.banned
+    async def figures(self) -> SystemFigures:
+        venue = VenueFigures(venue="binance", bans=1, banned_until=self.banned_until, clock_offset_seconds=None)
+        figures = ServiceFigures(outbox_oldest_seconds=None, consumers=[], venues=[venue], problem=None)
+        return SystemFigures(services={"executor": figures})
 
 
 async def test_a_service_that_stays_down_is_told_once_and_its_return_too() -> None:
     services, store = Services(), MemoryStore()
-    watch = ServiceWatch(services.health, services, store, AlertDesk(store, [], 60, SystemClock()), SystemClock())
+    watch = ServiceWatch(
+        services.health, services.figures, store, AlertDesk(store, [], 60, SystemClock()), SystemClock()
+    )
     await watch.look()
     services.status = "not_ready"
     await watch.look()
@@ -212,9 +216,9 @@ async def test_a_service_that_stays_down_is_told_once_and_its_return_too() -> No
 async def test_while_the_database_is_away_a_service_that_is_down_is_told_all_the_same_and_once() -> None:
     services, store, address = Services(), MemoryStore(), Address(takes=False)
     desk = AlertDesk(store, [address], 60, SystemClock())
-    watch = ServiceWatch(services.health, services, store, desk, SystemClock())
+    watch = ServiceWatch(services.health, services.figures, store, desk, SystemClock())
     services.status, store.is_away = "not_ready", True
-    services.banned = [Ban("executor", "binance", SystemClock().unix_seconds() + 60)]
+    services.banned_until = datetime.now(UTC) + timedelta(minutes=1)
     await watch.look()
     await watch.look()
     address.takes = True
@@ -223,12 +227,13 @@ async def test_while_the_database_is_away_a_service_that_is_down_is_told_all_the
     assert [message.title for message in address.got] == ["executor is not_ready: nats: away"]
 
 
-def test_bans_are_read_from_metrics() -> None:
-    text = (
-        "# HELP tandem_other x\n# TYPE tandem_other gauge\ntandem_other 5\n"
-        "# HELP tandem_venue_banned_until_timestamp_seconds When\n"
-        "# TYPE tandem_venue_banned_until_timestamp_seconds gauge\n"
-        'tandem_venue_banned_until_timestamp_seconds{venue="binance"} 1.7e+09\n'
-    )
-    assert _read("executor", text) == [Ban("executor", "binance", 1.7e9)]
-    assert _read("executor", "<html>") == []
+async def test_a_ban_that_lasts_is_told_and_one_that_is_over_is_not() -> None:
+    services, store = Services(), MemoryStore()
+    desk = AlertDesk(store, [], 60, SystemClock())
+    watch = ServiceWatch(services.health, services.figures, store, desk, SystemClock())
+    services.banned_until = datetime.now(UTC) - timedelta(seconds=1)
+    await watch.look()
+    assert store.recorded == []
+    services.banned_until = datetime.now(UTC) + timedelta(minutes=1)
+    await watch.look()
+    assert [(alert.kind, alert.about) for alert in store.recorded] == [("venue_banned", "binance bans executor")]

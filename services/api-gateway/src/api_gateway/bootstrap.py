@@ -22,10 +22,10 @@ from api_gateway.adapters.sessions import PostgresSessions
 from api_gateway.adapters.signals import PostgresSignals
 from api_gateway.adapters.state_requests import PostgresStateDesk
 from api_gateway.adapters.trades import PostgresTrades
-from api_gateway.adapters.venue_bans import HttpBans
 from api_gateway.application.alerting import AlertDesk, ServiceWatch
 from api_gateway.application.event_hub import EventHub
 from api_gateway.application.health import READY, SystemHealth, gather_health
+from api_gateway.application.measurements import SystemFigures, gather_figures
 from api_gateway.application.overview import HistoryTotals, OverviewDesk
 from api_gateway.application.ports import ServiceAnswer, SettingsAnswer
 from api_gateway.domain.scale_in_outlook import ScaleInLimits
@@ -113,7 +113,6 @@ class Parts:
     probe: HttpServiceProbe
     measures: HttpMeasures
     candidates: HttpCandidates
-    bans: HttpBans
     alerting: Sequence[Callable[[], Coroutine[Any, Any, None]]]
     """What runs only where alerts have an address."""
 
@@ -122,7 +121,6 @@ class Parts:
         await self.probe.close()
         await self.measures.close()
         await self.candidates.close()
-        await self.bans.close()
 
     def background(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the answers."""
@@ -163,7 +161,6 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
     settings = (trading, own, configuration.access_settings, configuration.alerts)
     shown = {name: setting for group in settings for name, setting in group.in_effect().items()}
     probe, own_health = HttpServiceProbe(), _own_health(_checks(pool, bus, outbox))
-    bans = HttpBans(own.service_urls, clock)
     measures = HttpMeasures()
     alerts = _alert_store(configuration, pool)
     parts = Parts(
@@ -176,9 +173,13 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         probe=probe,
         measures=measures,
         candidates=HttpCandidates(own.service_urls["executor"]),
-        bans=bans,
         alerting=_alerting(
-            configuration, alerts, bans, bus, journal, lambda: gather_health(own_health, probe, own.service_urls)
+            configuration,
+            alerts,
+            bus,
+            journal,
+            lambda: gather_health(own_health, probe, own.service_urls),
+            lambda: gather_figures(measures, own.service_urls),
         ),
     )
     listings = TableListings(pool)
@@ -229,17 +230,17 @@ def _alert_store(configuration: Configuration, pool: Pool) -> PostgresAlerts:
 def _alerting(
     configuration: Configuration,
     alerts: PostgresAlerts,
-    bans: HttpBans,
     bus: Bus,
     journal: Journal,
-    gather: Callable[[], Awaitable[SystemHealth]],
+    health: Callable[[], Awaitable[SystemHealth]],
+    figures: Callable[[], Awaitable[SystemFigures]],
 ) -> list[Callable[[], Coroutine[Any, Any, None]]]:
     """What finds and sends alerts; nothing where there is nobody to tell."""
     if not configuration.channels:
         return []
     clock, give_up_seconds = configuration.clock, configuration.alerts.alert_give_up_min * 60
     desk = AlertDesk(alerts, configuration.channels, give_up_seconds, clock)
-    watch = ServiceWatch(gather, bans, alerts, desk, clock)
+    watch = ServiceWatch(health, figures, alerts, desk, clock)
     handler = trade_news_handler(alerts, give_up_seconds, clock)
     return [
         lambda: bus.consume(NEWS_STREAM, ALERT_CONSUMER, [TRADE_CHANGED], handler, journal.quarantine, concurrency=1),

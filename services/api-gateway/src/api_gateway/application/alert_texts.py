@@ -91,9 +91,9 @@ def of_unwind(row: UnwoundEntry) -> Alert:
     return Alert(f"unwound-{row.signal_id}-{row.entry}", AlertKind.UNWOUND, f"trade {row.signal_id}", title, text)
 
 
-def of_ban(service: str, venue: str, until_seconds: float, left_seconds: float) -> Alert:
+def of_ban(service: str, venue: str, until_seconds: float, now_seconds: float) -> Alert:
     """The alert of a venue that refuses everything a service asks."""
-    title = f"{venue} bans {service} for another {left_seconds:.0f} s"
+    title = f"{venue} bans {service} for another {until_seconds - now_seconds:.0f} s"
     text = f"{title}: nothing can be opened or closed there by it. See the runbook: TandemVenueBanned"
     key = f"venue_banned-{service}-{venue}-{until_seconds:.0f}"
     return Alert(key, AlertKind.VENUE_BANNED, f"{venue} bans {service}", title, text)

@@ -14,6 +14,7 @@ import structlog
 
 from api_gateway.application.alert_texts import ErrorRow, UnwoundEntry, of_ban, of_error, of_unwind
 from api_gateway.application.health import READY, SystemHealth, sentence_of
+from api_gateway.application.measurements import SystemFigures
 from api_gateway.application.ports import LedgerAway, ServiceAnswer
 from api_gateway.domain.alerts import Alert, AlertKind, AlertMessage, back_off_seconds, messages_of
 from common.runtime.clock import Clock
@@ -35,15 +36,6 @@ class ClaimedAlert:
     raised_at_seconds: float
     attempts: int
     delivered_to: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Ban:
-    """A venue refuses everything that a service asks, until then (unix time)."""
-
-    service: str
-    venue: str
-    until_seconds: float
 
 
 class AlertStore(Protocol):
@@ -84,12 +76,6 @@ class Channel(Protocol):
     async def send(self, message: AlertMessage) -> bool:
         """Whether the address took the message; answers within a bounded time."""
         ...
-
-
-class BanReader(Protocol):
-    """Asks the services which venues ban them now; silent services are left out."""
-
-    async def bans(self) -> list[Ban]: ...
 
 
 class AlertDesk:
@@ -149,7 +135,7 @@ class ServiceWatch:
     """Looks at the services: which are not ready, and which are banned by a venue."""
 
     gather_health: Callable[[], Awaitable[SystemHealth]]
-    bans: BanReader
+    gather_figures: Callable[[], Awaitable[SystemFigures]]
     store: AlertStore
     desk: AlertDesk
     clock: Clock
@@ -158,14 +144,19 @@ class ServiceWatch:
 
     async def look(self) -> None:
         """One look; somebody is told of what changed since the looks before."""
-        health, bans = await asyncio.gather(self.gather_health(), self.bans.bans())
+        health, figures = await asyncio.gather(self.gather_health(), self.gather_figures())
         for answer in health.services.values():
             if answer.status == READY:
                 await self._is_up(answer)
             else:
                 await self._is_down(answer)
         now = self.clock.unix_seconds()
-        alerts = [of_ban(ban.service, ban.venue, ban.until_seconds, ban.until_seconds - now) for ban in bans]
+        alerts = [
+            of_ban(service, venue.venue, venue.banned_until.timestamp(), now)
+            for service, figure in figures.services.items()
+            for venue in figure.venues
+            if venue.banned_until is not None and venue.banned_until.timestamp() > now
+        ]
         if alerts:
             with suppress(LedgerAway):  # which is told already; a ban that lasts is found again
                 await self.store.record(alerts)
