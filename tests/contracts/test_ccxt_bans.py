@@ -14,6 +14,7 @@ from common.runtime.clock import SystemClock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.account import CcxtAccount
 from common.venues.ccxt.bans import BAN_SECONDS_MAX, BAN_SECONDS_UNSAID, LIMIT_SECONDS_UNSAID
+from common.venues.ccxt.facts import FACTS
 from common.venues.ccxt.market_data import CcxtMarketData
 from common.venues.ccxt.orders import CcxtOrderDesk
 from common.venues.ccxt.trading import connect_trading_venue
@@ -121,12 +122,13 @@ async def test_during_a_ban_no_request_leaves_and_after_it_everything_works(prot
 async def test_a_ban_without_a_time_has_one_of_ours(protocol: str, status: int) -> None:
     async with exchange(protocol) as venue:
         seconds = await venue.ban_for(status, {})
-        assert seconds == pytest.approx(BAN_SECONDS_UNSAID[status], abs=2)
-        venue.clock.ahead_seconds = BAN_SECONDS_UNSAID[status] - 1
+        ours = FACTS[protocol].unsaid_seconds[status]
+        assert seconds == pytest.approx(ours, abs=0.5)
+        venue.clock.ahead_seconds = ours - 1
         with pytest.raises(VenueBanned):
             await venue.market.book("SOL")
         assert venue.wire.requests == 0
-        venue.clock.ahead_seconds = BAN_SECONDS_UNSAID[status] + 1
+        venue.clock.ahead_seconds = ours + 1
         await venue.market.book("SOL")
 
 
@@ -168,7 +170,7 @@ async def test_a_shorter_ban_opens_nothing_earlier() -> None:
         second = asyncio.create_task(venue.market.book("SOL"))
         await asyncio.wait({first, second})
         assert all(isinstance(task.exception(), VenueBanned) for task in (first, second))
-        gate = venue.market._exchange.ban_gate
+        gate = venue.market._exchange.gate
         gate.ban(429, {"Retry-After": "1"}, "", None)
         venue.clock.ahead_seconds = 95
         with pytest.raises(VenueBanned, match="not asked"):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from api_gateway.adapters.service_health import HttpServiceProbe
 from support.ledger_rows import LedgerRows
@@ -46,6 +47,18 @@ async def test_a_service_speaks_for_itself_ready_or_not() -> None:
     async with answering("503 Service Unavailable", lame) as url:
         answer = await probe.ask("executor", url)
     assert (answer.status, answer.dependencies, answer.problem) == ("not_ready", {"nats": "disconnected"}, None)
+    await probe.close()
+
+
+async def test_a_ban_that_a_service_knows_of_is_passed_on() -> None:
+    probe = HttpServiceProbe()
+    budget = b'{"units": 60, "reserve": 24, "left": 12, "seconds": 2}'
+    banned = b'{"okx": {"banned_until": "2026-11-22T12:00:00+00:00", "budgets": {"account": ' + budget + b"}}}"
+    body = b'{"service": "executor", "status": "ready", "dependencies": {}, "venues": ' + banned + b"}"
+    async with answering("200 OK", body) as url:
+        okx = (await probe.ask("executor", url)).venues["okx"]
+    assert okx.banned_until == datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert (okx.budgets["account"].left, okx.budgets["account"].seconds) == (12, 2)
     await probe.close()
 
 

@@ -26,6 +26,7 @@ from common.runtime.service import create_app, every_real, refuse_replay_on_real
 from common.runtime.settings import TradingSettings, load
 from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
+from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import connect_market_data
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.credentials import Credentials
@@ -97,10 +98,11 @@ async def main() -> None:
         await claim_database(pool, trading.live_trading_mode, clock)
         addresses = venue_addresses(await _venue_names(trading, pool), environment)
         refuse_replay_on_real_venues(clock, simulated(addresses))
+        limits = VenueLimits(clock, bus.venue_limits(), trades=True)
         if trading.live_trading_mode == "live":
-            connected = await _live(resources, addresses, credentials(addresses, environment), clock)
+            connected = await _live(resources, addresses, credentials(addresses, environment), clock, limits)
         else:
-            connected = await _paper(resources, addresses, pool, settings.executor_paper_balance_usdt, clock)
+            connected = await _paper(resources, addresses, pool, settings.executor_paper_balance_usdt, clock, limits)
         skew = LegSkew(clock)
         venues = {
             name: TradingVenue(market, account, GuardedDesk(MeasuredDesk(desk, skew), states, clock))
@@ -110,11 +112,11 @@ async def main() -> None:
         does = use_cases(ports, trading, settings.rails, settings.executor_unwind_loss_budget_usdt, clock)
         checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
         shown = {**trading.in_effect(), **settings.in_effect(), **in_effect(addresses)}
-        app = create_app(SERVICE, DESCRIPTION, checks, journal, shown)
+        app = create_app(SERVICE, DESCRIPTION, checks, journal, shown, limits.standings)
         app.include_router(candidate_routes(Candidates(ports.signals, does.opener, clock)))
         DAILY_LOSS_LIMIT_USDT.set(float(settings.rails.daily_loss_usdt))
         exposure = Exposure(pool, states, ports.figures, venues, clock)
-        await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does, exposure)
+        await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does, exposure, limits)
 
 
 async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
@@ -124,24 +126,33 @@ async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
 
 
 async def _live(
-    resources: AsyncExitStack, addresses: Mapping[str, VenueAddress], keys: Mapping[str, Credentials], clock: Clock
+    resources: AsyncExitStack,
+    addresses: Mapping[str, VenueAddress],
+    keys: Mapping[str, Credentials],
+    clock: Clock,
+    limits: VenueLimits,
 ) -> dict[str, Connected]:
     """The venues themselves, with our keys."""
     connected: dict[str, Connected] = {}
     for name, address in addresses.items():
-        market, account, desk = await connect_trading_venue(address, keys[name], clock)
+        market, account, desk = await connect_trading_venue(address, keys[name], clock, limits)
         resources.push_async_callback(account.close)
         connected[name] = (market, account, desk)
     return connected
 
 
 async def _paper(
-    resources: AsyncExitStack, addresses: Mapping[str, VenueAddress], pool: Pool, balance_usdt: Decimal, clock: Clock
+    resources: AsyncExitStack,
+    addresses: Mapping[str, VenueAddress],
+    pool: Pool,
+    balance_usdt: Decimal,
+    clock: Clock,
+    limits: VenueLimits,
 ) -> dict[str, Connected]:
     """The venues' public markets, with accounts of our own. No key is read."""
     connected: dict[str, Connected] = {}
     for name, address in addresses.items():
-        market = connect_market_data(address, clock)
+        market = connect_market_data(address, clock, limits)
         venue = await connect_paper_venue(market, PaperLedger(pool, name, balance_usdt), clock)
         resources.push_async_callback(venue.close)
         connected[name] = (market, venue, venue)
@@ -208,6 +219,7 @@ async def _run(
     router: MessageRouter,
     does: UseCases,
     exposure: Exposure,
+    limits: VenueLimits,
 ) -> None:
     await serve(
         app,
@@ -215,6 +227,7 @@ async def _run(
         settings.http_port,
         [
             outbox.run(),
+            limits.run(),
             every_real(1.0, outbox.sweep, "outbox"),
             every_real(FORGET_EVERY_SECONDS, outbox.forget_published, "outbox_retention"),
             every_real(LEASE_RENEWAL_SECONDS, does.recovery.renew_leases, "lease renewal"),

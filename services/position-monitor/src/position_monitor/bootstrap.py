@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 from common.messaging.bus import Bus
 from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
@@ -15,6 +16,7 @@ from common.runtime.service import closing, create_app, every_real, refuse_repla
 from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
 from common.runtime.start import within_patience
 from common.venues.addresses import in_effect, simulated, venue_addresses
+from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import connect_market_data
 from position_monitor.adapters.polling_books import PollingBooks
 from position_monitor.adapters.postgres_counterfactuals import PostgresCounterfactuals
@@ -34,8 +36,8 @@ OUTBOX_SWEEP_REAL_SECONDS = 1.0
 DESCRIPTION = "Values open trades and decides what happens to them."
 
 
-async def main(environment: Mapping[str, str] | None = None, connect: Connect = connect_market_data) -> None:
-    """Runs the service until it is told to stop. `connect` reaches a venue's public data.
+async def main(environment: Mapping[str, str] | None = None, connect: Connect | None = None) -> None:
+    """Runs the service until it is told to stop. `connect` reaches a venue's public data: over ccxt.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -54,7 +56,8 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
     async with closing(pool):
         replicas = settings.nats_stream_replicas
         bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE, replicas))
-        venues = VenueDirectory(addresses, connect, clock)
+        limits = VenueLimits(clock, bus.venue_limits())
+        venues = VenueDirectory(addresses, connect or partial(connect_market_data, limits=limits), clock)
         async with closing(bus, venues):
             outbox = Outbox(SERVICE, pool, bus, clock)
             journal = Journal(SERVICE, pool, clock)
@@ -67,7 +70,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
             monitor = Monitor(PostgresLedger(pool), watch_rules(trading), tools, opening_enabled=opening_enabled)
             checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
             shown = {**trading.in_effect(), **settings.in_effect(), **in_effect(addresses)}
-            app = create_app("position-monitor", DESCRIPTION, checks, journal, shown)
+            app = create_app("position-monitor", DESCRIPTION, checks, journal, shown, limits.standings)
             add_positions(app, monitor)
             show_standing(monitor.judgements, trading.live_trading_stop_loss_funding_per_hour_pct)
             background = [
@@ -76,6 +79,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect = 
                 books.run(),
                 facts.run(),
                 outbox.run(),
+                limits.run(),
                 every_real(OUTBOX_SWEEP_REAL_SECONDS, outbox.sweep, "outbox"),
                 every_real(FORGET_EVERY_SECONDS, outbox.forget_published, "outbox_retention"),
                 listen(bus, monitor, journal.quarantine),

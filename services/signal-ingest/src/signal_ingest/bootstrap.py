@@ -23,6 +23,7 @@ from common.runtime.service import create_app, every_real, refuse_replay_on_real
 from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
 from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
+from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import connect_market_data
 from signal_ingest.adapters.linear_file import read_linear_model
 from signal_ingest.adapters.observation_past import PostgresObservationPast
@@ -87,6 +88,7 @@ class Parts:
     listings: Listings
     upkeep: Upkeep
     retries: Retries
+    limits: VenueLimits
 
 
 def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
@@ -106,7 +108,9 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
     listings = Listings({*KNOWN_VENUES, *configuration.addresses})
     checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
     shown = {**trading.in_effect(), **configuration.own.in_effect(), **in_effect(configuration.addresses)}
-    app = create_app("signal-ingest", "Observations become watchlist events on the bus.", checks, journal, shown)
+    limits = VenueLimits(clock, bus.venue_limits())
+    description = "Observations become watchlist events on the bus."
+    app = create_app("signal-ingest", description, checks, journal, shown, limits.standings)
     add_signal_routes(app, ingest, listings, clock)
     protect(app, configuration.access, configuration.requests_per_second, clock.monotonic)
     return Parts(
@@ -116,6 +120,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         listings=listings,
         upkeep=Upkeep(store, clock, rules),
         retries=Retries(PostgresSkippedSignals(pool, outbox, journal), clock, trading.live_trading_lookback_min),
+        limits=limits,
     )
 
 
@@ -159,13 +164,14 @@ def _scanning(configuration: Configuration, parts: Parts, resources: AsyncExitSt
     own, clock = configuration.own, configuration.clock
     feeds = []
     for address in configuration.addresses.values():
-        market = connect_market_data(address, clock)
+        market = connect_market_data(address, clock, parts.limits)
         resources.push_async_callback(market.close)
         feeds.append(VenueFeed(market, clock, timedelta(seconds=own.scanner_funding_refresh_sec)))
     leadership = Leadership(own.database_url.get_secret_value(), SERVICE, Work.SCAN)
     scanning = Scanner(feeds, parts.ingest, parts.listings, clock, leadership, own.scanner_symbols)
     return [
         leadership.run(),
+        parts.limits.run(),
         every_real(scanner.LEARN_SECONDS, scanning.learn_listings, "learn_listings"),
         every_real(scanner.FUNDING_POLL_SECONDS, scanning.refresh_funding, "refresh_funding"),
         every_real(own.scanner_interval_sec, scanning.scan, "scan"),

@@ -18,6 +18,7 @@ from common.messages.subjects import STREAM_LIMITS, STREAM_SUBJECTS
 from common.messaging.consumer import TRACEPARENT, Consumer, Handler, Quarantine
 from common.messaging.failures import BUS_ERRORS
 from common.messaging.feed import Feed
+from common.messaging.venue_limits import VenueLimitsBucket
 
 log = structlog.get_logger(__name__)
 
@@ -152,6 +153,10 @@ class Bus:
     def feed(self) -> Feed:
         """What a reader wants to follow, in one order."""
         return Feed(self._jetstream)
+
+    def venue_limits(self) -> VenueLimitsBucket:
+        """What services share of the venues' limits."""
+        return VenueLimitsBucket(self._jetstream, lambda: self.is_connected, self._stream_replicas)
 
     async def close(self) -> None:
         """Closes the connection."""

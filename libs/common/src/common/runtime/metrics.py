@@ -30,6 +30,15 @@ VENUE_REQUEST_SECONDS = Histogram(
 )
 VENUE_BANS = Counter("tandem_venue_bans_total", "Answers by which a venue bans us", ["venue"])
 VENUE_BANNED_UNTIL = Gauge("tandem_venue_banned_until_timestamp_seconds", "When the last ban ends", ["venue"])
+VENUE_BUDGET_USED = Counter(
+    "tandem_venue_budget_used_total", "Units of a venue's request limit that this process spent", ["venue", "budget"]
+)
+VENUE_BUDGET_LEFT = Gauge(
+    "tandem_venue_budget_left", "Units that no process has leased yet, without the reserve", ["venue", "budget"]
+)
+VENUE_BUDGET_REFUSALS = Counter(
+    "tandem_venue_budget_refusals_total", "Requests not sent because a venue's limit was spent", ["venue", "budget"]
+)
 VENUE_CLOCK_OFFSET = Gauge(
     "tandem_venue_clock_offset_seconds", "The venue's clock less this machine's, as last asked", ["venue"]
 )
@@ -70,7 +79,31 @@ class VenueMeasures:
         """One request that left this process ended so."""
         self._requests[outcome].observe(seconds)
 
-    def banned(self, until_seconds: float) -> None:
-        """The venue bans until then (unix time)."""
+    def banned(self) -> None:
+        """The venue answered with a ban."""
         self._bans.inc()
+
+    def banned_until(self, until_seconds: float) -> None:
+        """The venue is left alone until then (unix time), whichever process met the ban."""
         self._banned_until.set(until_seconds)
+
+
+class BudgetMeasures:
+    """What is counted of one budget of a venue."""
+
+    def __init__(self, venue: str, budget: str) -> None:
+        self._used = VENUE_BUDGET_USED.labels(venue, budget)
+        self._left = VENUE_BUDGET_LEFT.labels(venue, budget)
+        self._refusals = VENUE_BUDGET_REFUSALS.labels(venue, budget)
+
+    def used(self, units: int) -> None:
+        """So much was spent."""
+        self._used.inc(units)
+
+    def left(self, units: int) -> None:
+        """So much is left for everybody."""
+        self._left.set(units)
+
+    def refused(self) -> None:
+        """A request was not sent."""
+        self._refusals.inc()

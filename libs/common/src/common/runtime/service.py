@@ -52,10 +52,12 @@ def create_app(
     checks: Mapping[str, Check],
     journal: Journal | None,
     settings: Mapping[str, Mapping[str, Any]],
+    venues: Callable[[], Mapping[str, Any]] = dict,
 ) -> FastAPI:
     """A FastAPI application with the operations endpoints that all services share.
 
-    `settings` are the ones in effect, by their variables' names, with secrets hidden already.
+    `settings` are the ones in effect, by their variables' names, with secrets hidden already. `venues` says of each
+    venue that the service asks until when it bans and what is left of its limits.
     """
     app: FastAPI = FastAPIOffline(
         title=f"Tandem {name}", description=description, version="0.1.0", responses=PROBLEM_RESPONSES
@@ -76,6 +78,7 @@ def create_app(
             "service": name,
             "status": "not_ready" if readiness.problems else "ready",
             "dependencies": {dependency: readiness.problems.get(dependency, "ok") for dependency in readiness.checked},
+            "venues": venues(),
         }
         return JSONResponse(body, 503 if readiness.problems else 200)
 

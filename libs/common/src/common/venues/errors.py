@@ -29,6 +29,12 @@ class VenueBanned(VenueError):
         self.until_seconds = until_seconds
 
 
+class VenueBudgetSpent(VenueBanned):
+    """Not asked: what the venue allows until `until_seconds` is spent, or kept for what is urgent."""
+
+    reason = "venue_budget_spent"
+
+
 class VenueRefused(VenueError):
     """The venue understood and said no: bad symbol, no permission, wrong mode."""
 

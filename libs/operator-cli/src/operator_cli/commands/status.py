@@ -66,6 +66,7 @@ def _show(page: Page, known: Content) -> None:
         _show_state(page, known["overview"])
         page.say()
     _show_services(page, known["health"])
+    _show_bans(page, known["health"]["services"])
     if known["positions"] is not None:
         page.say()
         _show_trades(page, known)
@@ -91,6 +92,17 @@ def _show_services(page: Page, health: Content) -> None:
         for service, answer in health["services"].items()
     ]
     page.table(("service", "state", "problem"), rows)
+
+
+def _show_bans(page: Page, services: Content) -> None:
+    """The longest that any service knows of."""
+    until: dict[str, str] = {}
+    for answer in services.values():
+        for venue, standing in answer["venues"].items():
+            if standing["banned_until"] is not None:
+                until[venue] = max(until.get(venue, ""), standing["banned_until"])
+    for venue, moment_text in sorted(until.items()):
+        page.say(f"{venue} bans us until {moment(moment_text)}: nothing is asked of it.", "bold")
 
 
 def _unwell(dependencies: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from api_gateway.application.health import UNREACHABLE
-from api_gateway.application.ports import ServiceAnswer, Setting, SettingsAnswer
+from api_gateway.application.ports import ServiceAnswer, Setting, SettingsAnswer, VenueStanding
 
 ANSWER_SECONDS_MAX = 1.5
 
@@ -20,6 +20,7 @@ Said = TypeVar("Said", bound=BaseModel)
 class _Readiness(BaseModel):
     status: str
     dependencies: dict[str, str]
+    venues: dict[str, VenueStanding] = {}
 
 
 class _Settings(BaseModel):
@@ -43,7 +44,14 @@ class HttpServiceProbe:
             said = await self._get(_Readiness, f"{url}/health/ready", "readiness")
         except _Silent as silence:
             return ServiceAnswer(service=service, url=url, status=UNREACHABLE, dependencies={}, problem=str(silence))
-        return ServiceAnswer(service=service, url=url, status=said.status, dependencies=said.dependencies, problem=None)
+        return ServiceAnswer(
+            service=service,
+            url=url,
+            status=said.status,
+            dependencies=said.dependencies,
+            venues=said.venues,
+            problem=None,
+        )
 
     async def settings(self, service: str, url: str, authorization: str | None) -> SettingsAnswer:
         """The service's settings in effect within 1.5 s, or why there are none."""

@@ -253,6 +253,26 @@ class SessionDesk(Protocol):
     async def end(self, session: str) -> None: ...
 
 
+class VenueBudget(BaseModel):
+    """What all services may ask of a venue within `seconds`, `reserve` of it kept for closing, and what is `left`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    units: int
+    reserve: int
+    left: int
+    seconds: int
+
+
+class VenueStanding(BaseModel):
+    """Until when a venue bans us, as far as one service knows, and what is left of its limits."""
+
+    model_config = ConfigDict(frozen=True)
+
+    banned_until: datetime | None
+    budgets: dict[str, VenueBudget]
+
+
 class ServiceAnswer(BaseModel):
     """What one service says of itself; `problem` where it says nothing that can be read."""
 
@@ -262,6 +282,7 @@ class ServiceAnswer(BaseModel):
     url: str | None
     status: str
     dependencies: dict[str, str]
+    venues: dict[str, VenueStanding] = {}
     problem: str | None
 
 

@@ -19,6 +19,7 @@ from common.messages.contracts import CloseRequested
 from common.runtime.clock import Clock
 from common.runtime.settings import TradingSettings
 from common.venues.errors import VenueError
+from common.venues.urgency import urgent
 from executor.application.entries import EntryOpener
 from executor.application.orders import OrderRunner
 from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger, TradingStates, Venues
@@ -138,6 +139,7 @@ class Closing:
         last = max([*times, *([worked_at] if worked_at else [])], default=None)
         return last is None or self._clock.now() - last >= self._cooldown
 
+    @urgent
     @traced("close")
     async def _work(self, book: TradeBook, authority: Authority) -> None:
         """Rounds of orders for as long as they get on; two that do not end it for now."""

@@ -10,6 +10,7 @@ from common.domain.identifiers import Leg, Purpose
 from common.domain.instruments import floor_to_step
 from common.domain.position import leg_position
 from common.runtime.clock import Clock
+from common.venues.urgency import urgent
 from executor.application.orders import OrderRunner
 from executor.application.ports import Alarms, EntryPlan, TradeLedger, Venues
 from executor.application.reconciling import Reconciler
@@ -71,6 +72,7 @@ class EntryOpener:
         await asyncio.gather(*(self._standings.renew(order.venue) for order in legs))
         return book
 
+    @urgent
     @traced("settle")
     async def settle(self, book: TradeBook) -> TradeBook:
         """Brings the entry in flight to rest, from whatever point it was left at.

@@ -17,6 +17,7 @@ from common.messages.contracts import CloseRequested, FlattenRequested
 from common.runtime.clock import Clock
 from common.venues.errors import VenueBanned, VenueRefused, VenueUnreachable
 from common.venues.ports import VenuePosition
+from common.venues.urgency import urgent
 from executor.application.closing import Closing
 from executor.application.orders import ASK_SECONDS_MAX, OrderSender
 from executor.application.ports import Flatten, FlattenLedger, FlattenState, TradeBusyError, Venues
@@ -44,6 +45,7 @@ class Flattening:
         self._closing = closing
         self._clock = clock
 
+    @urgent
     async def handle(self, request: FlattenRequested) -> None:
         """Closes the trade, reduces what is left where that is wished, and stores what the venue says then.
 

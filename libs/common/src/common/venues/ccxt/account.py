@@ -21,6 +21,7 @@ from common.venues.ports import (
     PositionMode,
     VenuePosition,
 )
+from common.venues.urgency import urgently
 
 HISTORY_WINDOW = timedelta(days=7)
 """The longest range that the venues answer at once."""
@@ -69,7 +70,7 @@ class CcxtAccount(ABC):
             await self._prepare_margin(unified, leverage)
 
     async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
-        with reading(self.venue):
+        with reading(self.venue), urgently():
             unified = await self._markets.unified(symbol)
             raw = await self._find_order(unified, self._facts.client_order_id_form.format(client_order_id))
             return None if raw is None else self.report(client_order_id, raw)

@@ -11,6 +11,7 @@ from common.venues.ccxt.account_hyperliquid import HyperliquidAccount
 from common.venues.ccxt.account_okx import OkxAccount
 from common.venues.ccxt.exchanges import make_exchange
 from common.venues.ccxt.facts import facts_of
+from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.markets import Markets
 from common.venues.credentials import Credentials
 
@@ -24,13 +25,15 @@ _ACCOUNTS: dict[str, type[CcxtAccount]] = {
 }
 
 
-def connect_account(address: VenueAddress, clock: Clock, keys: Credentials) -> CcxtAccount:
+def connect_account(
+    address: VenueAddress, clock: Clock, keys: Credentials, limits: VenueLimits | None = None
+) -> CcxtAccount:
     """The account of these keys at the venue; connects with the first request.
 
     Raises:
         SettingsError: this version does not speak the venue's protocol.
     """
-    exchange = make_exchange(address, clock, keys, paced=False)
+    exchange = make_exchange(address, limits or VenueLimits(clock), keys, paced=False)
     return account_on(address, Markets(address.name, exchange, clock), clock)
 
 

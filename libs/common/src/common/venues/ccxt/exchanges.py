@@ -14,10 +14,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ccxt.base import errors as ccxt_errors
 
-from common.runtime.clock import Clock
-from common.runtime.metrics import ANSWERED, BANNED, REFUSED, UNREACHABLE, VenueMeasures
+from common.runtime.metrics import ANSWERED, BANNED, REFUSED, UNREACHABLE
 from common.venues.addresses import VenueAddress
-from common.venues.ccxt.bans import BanGate, VenueBan
+from common.venues.ccxt.bans import VenueBan
 from common.venues.ccxt.exchange_binance import BinanceExchange
 from common.venues.ccxt.exchange_bitget import BitgetExchange
 from common.venues.ccxt.exchange_bybit import BybitExchange
@@ -25,6 +24,7 @@ from common.venues.ccxt.exchange_gate import GateExchange
 from common.venues.ccxt.exchange_hyperliquid import HyperliquidExchange
 from common.venues.ccxt.exchange_okx import OkxExchange
 from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, facts_of
+from common.venues.ccxt.limits import VenueGate, VenueLimits
 from common.venues.credentials import Credentials
 
 REQUEST_TIMEOUT_MS = 5000
@@ -38,8 +38,8 @@ None for the time of the signing itself.
 """
 
 
-def make_exchange(address: VenueAddress, clock: Clock, keys: Credentials | None = None, *, paced: bool) -> Any:
-    """A ccxt exchange for one venue. `paced` keeps ccxt's own pause between requests (the venue's public limits).
+def make_exchange(address: VenueAddress, limits: VenueLimits, keys: Credentials | None = None, *, paced: bool) -> Any:
+    """A ccxt exchange for one venue, behind the process's gate. `paced` keeps ccxt's own pause between requests.
 
     Raises:
         SettingsError: this version does not speak the venue's protocol.
@@ -54,8 +54,7 @@ def make_exchange(address: VenueAddress, clock: Clock, keys: Credentials | None 
             "options": {**facts.options, "maxRetriesOnFailure": 0},
         }
     )
-    exchange.measures = VenueMeasures(address.name)
-    exchange.ban_gate = BanGate(clock, exchange.measures)
+    exchange.gate = limits.gate(address)
     exchange.timeout_on_exit = 0
     exchange.has["fetchCurrencies"] = False
     # At DEBUG ccxt logs whole requests, keys and signatures included.
@@ -105,11 +104,10 @@ def _exchange_class(protocol: str) -> Callable[..., Any]:
 
 def _marked(base: Any) -> Callable[..., Any]:
     class Marked(base):  # type: ignore[misc]  # the class is known at run time only
-        ban_gate: BanGate
-        measures: VenueMeasures
+        gate: VenueGate
 
         async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-            self.ban_gate.check()
+            await self.gate.admit(method, url, body, is_order=signed_at_ms.get() is not None)
             request_departed.set(True)
             started, outcome = time.perf_counter(), ANSWERED
             try:
@@ -118,7 +116,7 @@ def _marked(base: Any) -> Callable[..., Any]:
                 outcome = _outcome(error)
                 raise
             finally:
-                self.measures.request(outcome, time.perf_counter() - started)
+                self.gate.measures.request(outcome, time.perf_counter() - started)
 
         def nonce(self) -> int:
             decided = signed_at_ms.get()
@@ -148,7 +146,7 @@ def _marked(base: Any) -> Callable[..., Any]:
             code = self._code_in(response)
             if status == 403 and code is None:
                 # Refused at the venue's edge, in no form of its own: a limit too, whatever ccxt makes of it.
-                self.ban_gate.ban(status, headers, body, code)
+                self.gate.ban(status, headers, body, code)
             try:
                 super().handle_errors(
                     status, reason, url, method, headers, body, response, request_headers, request_body
@@ -157,7 +155,7 @@ def _marked(base: Any) -> Callable[..., Any]:
             except ccxt_errors.BaseError as error:
                 limited = isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded)
                 if limited or status in (418, 429):
-                    raise self.ban_gate.ban(status, headers, body, code) from error
+                    raise self.gate.ban(status, headers, body, code) from error
                 if status >= 500:
                     failure = ccxt_errors.ExchangeNotAvailable(f"{self.id} answered {status} {reason}")
                     failure.venue_code = code

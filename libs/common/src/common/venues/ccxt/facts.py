@@ -1,11 +1,12 @@
 """What is different at each venue, as data. A venue that is not here cannot be reached by this version."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from common.runtime.settings import SettingsError
 from common.venues.addresses import VenueAddress
+from common.venues.ccxt.bans import BAN_SECONDS_UNSAID
 
 RECEIVE_WINDOW_MS = 5000
 """A venue refuses a signed request that is older."""
@@ -35,7 +36,8 @@ class VenueFacts:
     `says_quote_volume`: orders tell what their fills cost, which is more exact than their average price.
     `unlisted_interval_hours` is the funding interval that the venue documents for contracts missing from its list of
     intervals. `market_order_slippage` is for venues without market orders: how far beyond the swept price, as a
-    fraction of it, an order may trade.
+    fraction of it, an order may trade. `unsaid_seconds` is
+    how long the venue is left alone where it refuses everything and does not say until when, by HTTP status.
     """
 
     options: Mapping[str, Any]
@@ -50,6 +52,7 @@ class VenueFacts:
     credential_forms: tuple[str, ...] = ()
     client_order_id_form: str = "{}"
     market_order_slippage: str | None = None
+    unsaid_seconds: Mapping[int, float] = field(default_factory=lambda: BAN_SECONDS_UNSAID)
 
 
 FACTS: Mapping[str, VenueFacts] = {
@@ -91,6 +94,8 @@ FACTS: Mapping[str, VenueFacts] = {
         best_prices="fetch_tickers",
         says_quote_volume=False,
         credential_fields=("apiKey", "secret", "password"),
+        # It says 50011 with 429, and counts in windows of 2 s.
+        unsaid_seconds={**BAN_SECONDS_UNSAID, 429: 2.0},
     ),
     "bitget": VenueFacts(
         options={

@@ -11,12 +11,14 @@ from typing import Any
 import aiohttp
 from ccxt.base import errors as ccxt_errors
 
+from common.venues.ccxt.bans import BudgetSpent
 from common.venues.ccxt.facts import VenueFacts
 from common.venues.errors import (
     OrderNotSent,
     OrderOutcomeUnknown,
     OrderRejected,
     VenueBanned,
+    VenueBudgetSpent,
     VenueError,
     VenueRefused,
     VenueUnreachable,
@@ -44,6 +46,8 @@ def reading(venue: str) -> Iterator[None]:
 def reading_error(venue: str, error: Exception) -> VenueError:
     """No usable answer, a ban, or a refusal."""
     code, text = venue_code(error), _text(error)
+    if isinstance(error, BudgetSpent):
+        return VenueBudgetSpent(venue, text, until_seconds=error.until_seconds)
     if isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded):
         return VenueBanned(venue, text, code, until_seconds=getattr(error, "until_seconds", None))
     if isinstance(error, ccxt_errors.InvalidNonce):

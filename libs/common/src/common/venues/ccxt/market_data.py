@@ -16,20 +16,21 @@ from common.venues.ccxt.exchanges import make_exchange
 from common.venues.ccxt.facts import VenueFacts, facts_of
 from common.venues.ccxt.failures import reading
 from common.venues.ccxt.funding_terms import FUNDING_READERS, FundingReader
+from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.markets import Markets, decimal
 from common.venues.ports import TopOfBook
 
 BOOK_LEVELS = 50
 
 
-def connect_market_data(address: VenueAddress, clock: Clock) -> "CcxtMarketData":
+def connect_market_data(address: VenueAddress, clock: Clock, limits: VenueLimits | None = None) -> "CcxtMarketData":
     """Public data of the venue at `address`; connects with the first request.
 
     Raises:
         SettingsError: this version does not speak the venue's protocol.
     """
     # A server that stands in has no request limits of its own.
-    exchange = make_exchange(address, clock, paced=address.url is None)
+    exchange = make_exchange(address, limits or VenueLimits(clock), paced=address.url is None)
     return market_data_on(address, Markets(address.name, exchange, clock), clock)
 
 

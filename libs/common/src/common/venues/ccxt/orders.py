@@ -17,6 +17,7 @@ from common.venues.ccxt.failures import UNREADABLE, order_error, reading
 from common.venues.ccxt.markets import Markets, decimal
 from common.venues.errors import OrderNotSent, VenueError
 from common.venues.ports import OrderIntent, OrderReport, OrderState
+from common.venues.urgency import urgently
 
 
 class CcxtOrderDesk:
@@ -33,8 +34,9 @@ class CcxtOrderDesk:
         unified, amount = await self._prepare(intent)
         request_departed.set(False)
         try:
-            raw = await self._create(intent, unified, amount)
-            return await self._accepted(intent, raw)
+            with urgently():
+                raw = await self._create(intent, unified, amount)
+                return await self._accepted(intent, raw)
         except (ccxt_errors.BaseError, *UNREADABLE) as error:
             raise order_error(self.venue, self._facts, error, departed=request_departed.get()) from error
 
@@ -53,7 +55,7 @@ class CcxtOrderDesk:
             signed_at_ms.reset(token)
 
     async def cancel(self, symbol: str, client_order_id: str) -> None:
-        with reading(self.venue):
+        with reading(self.venue), urgently():
             unified = await self._markets.unified(symbol)
             try:
                 spelled = self._facts.client_order_id_form.format(client_order_id)

@@ -1,0 +1,158 @@
+"""What several processes know together of the venues' limits, over a real NATS."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from common.messaging.bus import Bus
+from common.messaging.venue_limits import BUCKET
+from common.runtime.clock import SystemClock
+from common.venues.addresses import VenueAddress
+from common.venues.ccxt.bans import BudgetSpent, VenueBan
+from common.venues.ccxt.limits import VenueGate, VenueLimits
+from common.venues.ccxt.request_limits import ADDRESS, Budget, RequestLimits
+from common.venues.urgency import urgently
+from local_stack.ports import Ports
+from local_stack.stack import LocalStack, StackPlan
+from support.embedded_stack import quiet_screen
+
+VENUE = VenueAddress("binance", "binance", None)
+URL = "https://venue/depth"
+DAY = 24 * 3600
+LIMITS = RequestLimits({ADDRESS: Budget(200, DAY, DAY, reserve_percent=20)}, ((r".", {ADDRESS: 1}),))
+"""100 units a day, 20 of them in reserve: no test lasts long enough to see a second span."""
+
+
+class Process:
+    """The venue limits of one process, on a connection of its own."""
+
+    def __init__(self, bus: Bus, limits: VenueLimits) -> None:
+        self.bus, self.limits = bus, limits
+
+    @property
+    def gate(self) -> VenueGate:
+        return self.limits.gate(VENUE)
+
+    async def ask(self, *, is_order: bool = False) -> None:
+        await self.gate.admit("GET", URL, None, is_order=is_order)
+
+    async def ask_until_refused(self, times_max: int = 200) -> int:
+        for count in range(times_max):
+            try:
+                await self.ask()
+            except BudgetSpent:
+                return count
+        return times_max
+
+    @property
+    def bans(self) -> bool:
+        return self.gate.bans.banned_until() is not None
+
+
+@asynccontextmanager
+async def process(nats_url: str, *, trades: bool = False) -> AsyncIterator[Process]:
+    bus = await Bus.connect(nats_url, "test")
+    limits = VenueLimits(SystemClock(), bus.venue_limits(), trades=trades, limited=lambda _: LIMITS)
+    running = asyncio.create_task(limits.run())
+    try:
+        yield Process(bus, limits)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        await bus.close()
+    with pytest.raises(asyncio.CancelledError):
+        running.result()
+
+
+async def until(condition: Callable[[], bool]) -> float:
+    """Seconds until it holds."""
+    started = time.perf_counter()
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    return time.perf_counter() - started
+
+
+@pytest.fixture(autouse=True)
+def _no_turn_of_the_day() -> None:
+    assert time.time() % DAY < DAY - 30, "the tests count within one day"
+
+
+async def test_two_processes_share_one_budget_and_closing_keeps_its_reserve(nats_url: str) -> None:
+    async with process(nats_url, trades=True) as executor, process(nats_url) as scanner:
+        counts = await asyncio.gather(executor.ask_until_refused(), scanner.ask_until_refused())
+        assert sum(counts) == 80
+        assert min(counts) > 0
+        with urgently():
+            for _ in range(10):
+                await executor.ask(is_order=True)
+            for _ in range(10):
+                await executor.ask()
+            with pytest.raises(BudgetSpent):
+                await executor.ask()
+            with pytest.raises(BudgetSpent):
+                await scanner.ask()
+        assert executor.limits.standings()["binance"]["budgets"][ADDRESS]["left"] == 0
+
+
+async def test_a_ban_that_one_process_meets_is_kept_by_the_others_within_milliseconds(nats_url: str) -> None:
+    async with process(nats_url) as first, process(nats_url) as second:
+        await asyncio.gather(first.ask(), second.ask())
+        took = []
+        for seconds in (20, 40, 60):
+            before = second.gate.bans.banned_until() or 0
+            first.gate.ban(418, {"Retry-After": str(seconds)}, "", None)
+            took.append(await until(lambda before=before: (second.gate.bans.banned_until() or 0) > before + 10))  # type: ignore[misc]
+        assert min(took) < 0.05
+        with pytest.raises(VenueBan, match="not asked"):
+            await second.ask()
+        async with process(nats_url) as third:
+            await until(lambda: third.bans)
+
+
+async def test_a_shorter_ban_does_not_replace_a_longer_one(nats_url: str) -> None:
+    async with process(nats_url) as first:
+        first.gate.ban(418, {"Retry-After": "600"}, "", None)
+        async with process(nats_url) as second:
+            second.gate.ban(429, {"Retry-After": "1"}, "", None)
+            await until(lambda: (second.gate.bans.banned_until() or 0) > time.time() + 500)
+
+
+async def test_without_nats_a_process_goes_on_with_its_share_and_its_bans(tmp_path: Path) -> None:
+    plan = StackPlan(postgres=False, ports=Ports.ephemeral(), var=tmp_path)
+    async with LocalStack(plan, quiet_screen()) as stack:
+        executor = process(stack.nats_url, trades=True)
+        entered = await executor.__aenter__()
+        other = VenueAddress("okx", "okx", None)
+        await entered.ask()
+        await until(lambda: entered.gate.budgets[ADDRESS].left_shared < 80)
+    try:
+        await until(lambda: not entered.bus.is_connected)
+        started = time.perf_counter()
+        with urgently():
+            for _ in range(10):
+                await entered.ask(is_order=True)
+        assert time.perf_counter() - started < 0.05, "an order waits for nobody"
+        entered.limits.gate(other).ban(429, {"Retry-After": "30"}, "", None)
+        with pytest.raises(VenueBan):
+            await entered.limits.gate(other).admit("GET", URL, None, is_order=False)
+        assert await entered.ask_until_refused(30) < 20, "its last share, not everything"
+    finally:
+        await executor.__aexit__(None, None, None)
+
+
+async def test_a_bucket_that_was_lost_is_made_anew_and_told_what_is_known(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.venues.ccxt.limits.BAN_REPEATED_SECONDS", 0.1)
+    async with process(nats_url) as first:
+        first.gate.ban(418, {"Retry-After": "600"}, "", None)
+        async with process(nats_url) as second:
+            await until(lambda: second.bans)
+        await first.bus._jetstream.delete_stream(f"KV_{BUCKET}")
+        async with process(nats_url) as third:
+            await until(lambda: third.bans)
