@@ -2,7 +2,7 @@
 
 import typer
 
-from operator_cli.commands import alerts, close, config, errors, explain, migrate, status, trades, trading_state
+from operator_cli.commands import alerts, close, config, errors, explain, migrate, status, trades, trading_state, venues
 
 HELP = """Operate Tandem: look at it, stop it, close trades, migrate its database.
 
@@ -28,3 +28,4 @@ app.command()(close.close)
 app.command()(config.config)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(migrate.app, name="migrate")
+app.add_typer(venues.app, name="venues")

@@ -1,4 +1,4 @@
-"""Puts the executor together. The only module of Tandem that may import what can place an order."""
+"""Puts the executor together. With `venue_check` the only module that may import what can place an order."""
 
 import asyncio
 import os
