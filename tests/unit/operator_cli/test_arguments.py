@@ -1,5 +1,7 @@
 """Wrong arguments end with 2, ask nothing, and are named with their value and what is allowed."""
 
+import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -84,3 +86,16 @@ def test_the_installed_command_helps_fails_and_completes() -> None:
     assert (alone.returncode, alone.stdout, len(alone.stderr.splitlines())) == (3, "", 1)
     wish = {"_TANDEM_COMPLETE": "complete_bash", "COMP_WORDS": "tandem trades --status c", "COMP_CWORD": "3"}
     assert command(**wish).stdout.split() == ["closing", "closed"]
+
+
+def test_a_venue_is_checked_where_the_executor_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = command("venues", "check", "--venue", "okx", "--json", VENUE_OKX_URL="http://127.0.0.1:1")
+    told = json.loads(checked.stdout)
+    assert (checked.returncode, told["venue"], told["passed"]) == (1, "okx", False)
+    assert "VENUE_OKX_API_KEY" in next(card["said"] for card in told["cards"] if card["capability"] == "balance")
+    assert command("venues", "check", "--venue", "kraken").returncode == 2
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    ended = tandem("venues", "check", "--venue", "okx")
+    assert ended.code == 2
+    assert "docker compose exec executor python -m executor.venue_check --venue okx" in ended.err
