@@ -56,20 +56,32 @@ async def test_a_venue_that_works_passes(protocol: str, capsys: pytest.CaptureFi
     assert (code, told["passed"]) == (0, True)
 
 
-@EVERY
-async def test_what_fails_has_the_reason(protocol: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name != "hyperliquid"])
+async def test_what_fails_has_the_venues_words(protocol: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hyperliquid shows an account to everybody, whatever the key."""
     async with running_venue(protocol) as venue:
-        wrong = environment(protocol, venue.url) | {f"VENUE_{protocol.upper()}_API_SECRET": "wrong"}
         venue.clock.moment = SystemClock().now()
+        wrong = environment(protocol, venue.url) | {f"VENUE_{protocol.upper()}_API_SECRET": "wrong"}
         code, told, _ = await checked(["--venue", protocol], wrong, capsys)
-        keyless, without, _ = await checked(["--venue", protocol], {f"VENUE_{protocol.upper()}_URL": venue.url}, capsys)
-    assert (code, keyless) == (1, 1)
     failed = {card["capability"]: card["said"] for card in told["cards"] if not card["passed"]}
-    assert "balance" in failed
+    assert code == 1
     assert failed["balance"].startswith(f"{protocol}: ")
+    assert not {"markets", "order book", "clock"} & failed.keys()
     assert "wrong" not in json.dumps(told)
-    unset = {card["capability"]: card["said"] for card in without["cards"] if not card["passed"]}
-    assert f"VENUE_{protocol.upper()}_API_KEY" in unset["balance"]
+
+
+@EVERY
+async def test_without_keys_what_is_public_is_tried(protocol: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async with running_venue(protocol) as venue:
+        venue.clock.moment = SystemClock().now()
+        given = {f"VENUE_{protocol.upper()}_URL": venue.url}
+        code, told, _ = await checked(["--venue", protocol], given, capsys)
+        nothing, unlisted, _ = await checked(["--venue", protocol, "--symbol", "nope"], given, capsys)
+    failed = {card["capability"]: card["said"] for card in told["cards"] if not card["passed"]}
+    assert (code, nothing) == (1, 1)
+    assert failed.keys() == {"account mode", "balance", "positions", "leverage"}
+    assert f"VENUE_{protocol.upper()}_API_KEY" in failed["balance"]
+    assert unlisted["cards"][0]["said"].startswith("NOPE is not among the ")
 
 
 async def test_a_venue_that_is_away_fails_every_card(capsys: pytest.CaptureFixture[str]) -> None:

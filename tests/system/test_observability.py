@@ -280,7 +280,7 @@ async def _streams(url: str) -> list[tuple[str, str]]:
     found = []
     for stream in await jetstream.streams_info():
         texts = [repr(stream.config)]
-        for sequence in range(stream.state.first_seq, stream.state.last_seq + 1):
+        for sequence in range(max(1, stream.state.first_seq), stream.state.last_seq + 1):
             with suppress(NotFoundError):
                 message = await jetstream.get_msg(str(stream.config.name), sequence)
                 texts.append(f"{message.subject} {message.headers} {(message.data or b'').decode()}")
