@@ -94,7 +94,7 @@ async def spend_all(read: Callable[[], Awaitable[object]]) -> None:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits_module, "SLOWED_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(limits_module, "SLOWED_SECONDS_MAX", 0.4)
 
 
 @EVERY

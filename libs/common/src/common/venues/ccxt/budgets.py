@@ -84,6 +84,11 @@ class LocalBudget:
         """Ordinary units that nobody has leased of the span that is now, as far as this process was told."""
         return self._left_shared.get(self.span(), self.budget.ordinary_units)
 
+    @property
+    def may_get_more(self) -> bool:
+        """Whether asking at once could bring anything: somebody can be asked, and something is left."""
+        return not self._is_alone and self.left_shared > 0
+
     def may_spend(self, units: int, *, urgent: bool) -> bool:
         """Whether that much can be spent now; what cannot is wanted from then on."""
         span = self.span()

@@ -107,6 +107,8 @@ class VenueGate:
                     await self._keeper.told()
                     if self._spend(cost):
                         return True
+                    if all(self.budgets[name].may_get_more for name in cost):
+                        self._keeper.wake()
         except TimeoutError:
             return False
 
