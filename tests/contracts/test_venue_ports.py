@@ -1,4 +1,5 @@
-"""The contract of a venue's ports: the same cases for ccxt over each protocol, for paper trading, and for the fake."""
+"""The contract of a venue's ports: the same cases for ccxt over each protocol, with books over streams, for paper
+trading, and for the fake."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ from common.persistence.database import Pool, connect_pool
 from common.runtime.clock import SystemClock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.market_data import connect_market_data
+from common.venues.ccxt.streamed_books import with_streamed_books
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.errors import OrderNotSent, OrderOutcomeUnknown, OrderRejected, VenueError, VenueRefused
 from common.venues.ports import Account, MarketData, OrderDesk, OrderIntent, OrderReport, OrderState, PositionMode
@@ -154,7 +156,7 @@ ON_A_VENUE = pytest.mark.parametrize("implementation", VENUES, indirect=True)
 """For what a paper account does not have: hedge mode, a ledger that shows its leverage, limits that need a key."""
 
 
-@pytest.fixture(params=[*VENUES, "paper"])
+@pytest.fixture(params=[*VENUES, "streamed", "paper"])
 def implementation(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -176,11 +178,16 @@ async def ports(implementation: str, paper_database: Database | None) -> AsyncIt
             yield made
         return
     async with AsyncExitStack() as stack:
-        simulated = await stack.enter_async_context(running_venue(implementation))
-        address = VenueAddress(implementation, implementation, simulated.url)
+        protocol = "bybit" if implementation == "streamed" else implementation
+        simulated = await stack.enter_async_context(running_venue(protocol))
+        address = VenueAddress(protocol, protocol, simulated.url)
         clock = TestClock(simulated.clock)
-        market, account, desk = await connect_trading_venue(address, TRADING_KEYS, clock)
+        asking, account, desk = await connect_trading_venue(address, TRADING_KEYS, clock)
         stack.push_async_callback(account.close)
+        market: MarketData = asking
+        if implementation == "streamed":
+            market = with_streamed_books(asking, address, clock, 2)
+            stack.push_async_callback(market.close)
         yield Ports(market, account, desk, simulated.venue, simulated.clock, KeptByVenue(simulated.venue))
 
 

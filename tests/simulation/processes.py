@@ -29,9 +29,9 @@ from executor.bootstrap import consuming
 from executor.domain.rails import Rails
 from executor.domain.scale_in_payload import ScaleInSettings
 from executor.entrypoints.messages import MessageRouter
-from position_monitor.adapters.polling_books import PollingBooks
 from position_monitor.adapters.postgres_decisions import PostgresDecisions
 from position_monitor.adapters.postgres_ledger import PostgresLedger
+from position_monitor.adapters.venue_books import VenueBooks
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.monitor import Monitor
 from position_monitor.application.watch import Tools
@@ -206,7 +206,7 @@ async def position_monitor(around: Surroundings) -> None:
     decisions = PostgresDecisions(pool, outbox, journal)
     leadership = SetLeadership()
     facts = MarketFacts(venues, decisions, leadership, clock)
-    books = PollingBooks(venues, clock, BOOK_POLL_SECONDS)
+    books = VenueBooks(venues, clock, BOOK_POLL_SECONDS)
     tools = Tools(books, facts, decisions, NoMeasurements(), leadership, clock)
     monitor = Monitor(PostgresLedger(pool), watch_rules(settings), tools, opening_enabled=True)
     await _together(

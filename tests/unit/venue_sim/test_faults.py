@@ -11,6 +11,7 @@ from venue_sim.faults import (
     BOOKS,
     DISPLAY,
     EXECUTION,
+    STREAMS,
     WIRE,
     EndpointClass,
     FaultKind,
@@ -23,6 +24,7 @@ from venue_sim.moment import Moment
 
 CREATE = Target(EndpointClass.ORDER_CREATE, "SOL")
 NEEDED: dict[FaultKind, dict[str, Any]] = {
+    FaultKind.SILENCE: {"for_seconds": 60},
     FaultKind.DELAY: {"seconds": 1},
     FaultKind.BAN: {"for_seconds": 10},
     FaultKind.DELAYED_FILL: {"seconds": 1},
@@ -45,9 +47,20 @@ def meets(faults: Faults, now: Moment, target: Target = CREATE) -> bool:
     return faults.take(target, WIRE, now) is not None
 
 
+def test_a_stream_meets_only_faults_of_streams_and_a_request_none_of_them() -> None:
+    faults, stream = Faults(), Target(EndpointClass.STREAM, "SOL", signed=False)
+    faults.arm(spec(kind="drop", endpoint="any", times=9), moment())
+    assert not meets(faults, moment(), stream)
+    faults.clear()
+    faults.arm(spec(kind="drop", endpoint="stream", symbol="SOL"), moment())
+    assert not meets(faults, moment())
+    assert not meets(faults, moment(), Target(EndpointClass.STREAM, "ETH", signed=False))
+    assert meets(faults, moment(), stream)
+
+
 def test_every_kind_belongs_to_exactly_one_who_asks() -> None:
-    assert frozenset(FaultKind) == WIRE | EXECUTION | DISPLAY
-    assert len(WIRE) + len(EXECUTION) + len(DISPLAY) == len(FaultKind)
+    assert frozenset(FaultKind) == WIRE | EXECUTION | DISPLAY | STREAMS
+    assert len(WIRE) + len(EXECUTION) + len(DISPLAY) + len(STREAMS) == len(FaultKind)
     assert BOOKS < DISPLAY
 
 

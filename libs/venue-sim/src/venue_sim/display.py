@@ -34,12 +34,15 @@ class Display:
     def book(self, book: Book) -> Book:
         """The market's book, or what a fault makes of it."""
         now = self._floor.moment()
-        fault = self._floor.faults.find(Target(EndpointClass.BOOK, book.symbol), BOOKS, now)
-        if fault is None:
-            return book
-        shown = self._faulty(fault, book)
-        self._floor.faults.fire(fault, now)
-        return shown
+        fault = self._floor.faults.take(Target(EndpointClass.BOOK, book.symbol), BOOKS, now)
+        return book if fault is None else self._faulty(fault, book)
+
+    def streamed_book(self, book: Book) -> Book:
+        """The same for streams. They are looked at all the time: a fault of requests is not counted by it."""
+        now, faults = self._floor.moment(), self._floor.faults
+        fault = faults.take(Target(EndpointClass.STREAM, book.symbol), BOOKS, now)
+        fault = fault or faults.find(Target(EndpointClass.BOOK, book.symbol), BOOKS, now)
+        return book if fault is None else self._faulty(fault, book)
 
     def position(self, symbol: str) -> Position:
         """The position of `symbol`, as of its fills that are shown."""

@@ -2,7 +2,8 @@
 
 Pure: the moment is an argument and chance is seeded, so the same requests at the same moments meet the same
 faults. What a fault does is for those who ask: the gate before the dialect (`WIRE`), the venue when it executes an
-order (`EXECUTION`) and when it shows books and its ledger (`DISPLAY`). One request can meet one fault of each.
+order (`EXECUTION`) and when it shows books and its ledger (`DISPLAY`), the streams (`STREAMS`). One request can meet
+one fault of each.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,8 @@ from venue_sim.moment import ClockName, Moment
 
 
 class EndpointClass(StrEnum):
-    """What a request is about, whatever the protocol. `ANY` is in faults only and also matches everything else."""
+    """What a request is about, whatever the protocol. `ANY` is in faults only and also matches every other
+    request; streams are no requests."""
 
     ORDER_CREATE = "order.create"
     ORDER_QUERY = "order.query"
@@ -28,6 +30,7 @@ class EndpointClass(StrEnum):
     BALANCE = "balance"
     FILLS = "fills"
     FUNDING = "funding"
+    STREAM = "stream"
     ANY = "any"
 
 
@@ -52,17 +55,21 @@ class FaultKind(StrEnum):
     CROSSED_BOOK = "crossed_book"
     EMPTY_SIDE = "empty_side"
     LAG = "lag"
+    SILENCE = "silence"
+    GAP = "gap"
 
 
 EXECUTION = frozenset({FaultKind.DELAYED_FILL, FaultKind.PARTIAL_FILL, FaultKind.STUCK, FaultKind.DUST})
 BOOKS = frozenset({FaultKind.STALE_BOOK, FaultKind.CROSSED_BOOK, FaultKind.EMPTY_SIDE})
 DISPLAY = BOOKS | {FaultKind.LAG}
-WIRE = frozenset(FaultKind) - EXECUTION - DISPLAY
+STREAMS = frozenset({FaultKind.SILENCE, FaultKind.GAP})
+WIRE = frozenset(FaultKind) - EXECUTION - DISPLAY - STREAMS
 
 _ORDERS = frozenset({EndpointClass.ORDER_CREATE})
-_BOOK = frozenset({EndpointClass.BOOK})
+_BOOK = frozenset({EndpointClass.BOOK, EndpointClass.STREAM})
+_STREAM = frozenset({EndpointClass.STREAM})
 _LAGGING = frozenset({EndpointClass.POSITIONS, EndpointClass.FILLS, EndpointClass.FUNDING, EndpointClass.ORDER_QUERY})
-_ALL = frozenset(EndpointClass)
+_ALL = frozenset(EndpointClass) - _STREAM
 _HOLD_SECONDS = 30.0
 """How long a request that times out is held: longer than a client waits."""
 
@@ -82,7 +89,7 @@ _CREATE, _ANY, _SHOW = EndpointClass.ORDER_CREATE, EndpointClass.ANY, EndpointCl
 _RULES: dict[FaultKind, _KindRules] = {
     FaultKind.REJECT: _KindRules(_CREATE, _ORDERS, allowed=frozenset({"reason"})),
     FaultKind.TIMEOUT: _KindRules(_CREATE, _ALL, allowed=frozenset({"seconds", "accepted"}), real_time_only=True),
-    FaultKind.DROP: _KindRules(_CREATE, _ALL, allowed=frozenset({"accepted"})),
+    FaultKind.DROP: _KindRules(_CREATE, _ALL | _STREAM, allowed=frozenset({"accepted"})),
     FaultKind.DELAY: _KindRules(_CREATE, _ALL, needed=frozenset({"seconds"}), real_time_only=True),
     FaultKind.SERVER_ERROR: _KindRules(_CREATE, _ALL, allowed=frozenset({"status", "accepted"})),
     FaultKind.MALFORMED: _KindRules(_CREATE, _ALL, allowed=frozenset({"accepted"})),
@@ -98,6 +105,8 @@ _RULES: dict[FaultKind, _KindRules] = {
     FaultKind.CROSSED_BOOK: _KindRules(_SHOW, _BOOK),
     FaultKind.EMPTY_SIDE: _KindRules(_SHOW, _BOOK, needed=frozenset({"side"})),
     FaultKind.LAG: _KindRules(EndpointClass.POSITIONS, _LAGGING, needed=frozenset({"seconds"})),
+    FaultKind.SILENCE: _KindRules(EndpointClass.STREAM, _STREAM, frozenset({"for_seconds"}), real_time_only=True),
+    FaultKind.GAP: _KindRules(EndpointClass.STREAM, _STREAM),
 }
 _STATUSES = {FaultKind.BAN: (418, 429), FaultKind.SERVER_ERROR: tuple(range(500, 600))}
 _STATUS_TEXTS = {FaultKind.BAN: "418 (banned) or 429 (too many requests)", FaultKind.SERVER_ERROR: "500 to 599"}
@@ -223,6 +232,8 @@ class ArmedFault:
     def meets(self, target: Target) -> bool:
         """Whether this request is one that it happens to."""
         spec = self.spec
+        if target.endpoint is EndpointClass.STREAM and spec.endpoint is not EndpointClass.STREAM:
+            return False
         if spec.endpoint not in (EndpointClass.ANY, target.endpoint):
             return False
         if spec.symbol is not None and spec.symbol != target.symbol:

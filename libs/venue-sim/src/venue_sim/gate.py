@@ -4,11 +4,14 @@ A request that meets a wire fault is carried out first where the fault says that
 with the fault, late, or not at all. Nothing waits here: how long, and that a connection ends, is in the `Reply`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from venue_sim.dialects.wire import Answer, Call, Dialect
-from venue_sim.faults import WIRE, FaultKind
+from venue_sim.faults import WIRE, FaultKind, Target
 from venue_sim.venue import Venue
+
+_BAN = frozenset({FaultKind.BAN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,18 @@ class FaultGate:
     def __init__(self, venue: Venue, dialect: Dialect) -> None:
         self._venue = venue
         self._dialect = dialect
+
+    def handshake(self) -> Answer | None:
+        """With what a stream is refused before it begins: bans are for whoever knocks. None: it may begin."""
+        now = self._venue.moment()
+        fault = self._venue.faults.take(Target(None, signed=False), _BAN, now)
+        if fault is None:
+            return None
+        answer = self._dialect.fault_answer(fault.spec, fault.remaining_seconds(now))
+        # Where requests are refused in the body of a success, a handshake has its status only.
+        return (
+            answer if answer.status >= HTTPStatus.BAD_REQUEST else replace(answer, status=HTTPStatus.TOO_MANY_REQUESTS)
+        )
 
     def reply(self, call: Call) -> Reply:
         """Answers a request, as the faults in force let it."""

@@ -1,19 +1,25 @@
-"""HTTP around a venue: the control interface under /control, everything else is the venue's own protocol."""
+"""HTTP and WebSocket around a venue: the control interface under /control, all else is the venue's own protocol."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request as Handshake
 
 from venue_sim.control import control_routes
-from venue_sim.dialects.wire import Call, Dialect
+from venue_sim.dialects import book_channel
+from venue_sim.dialects.streams import BookChannel, StreamCut, StreamSession
+from venue_sim.dialects.wire import Answer, Call, Dialect
 from venue_sim.fault_control import fault_routes
 from venue_sim.gate import FaultGate
 from venue_sim.venue import Venue
@@ -32,6 +38,20 @@ class CuttableProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {_CUT: {"abort": self.transport.abort}}
+
+
+class CuttableStream(WebSocketsSansIOProtocol):
+    """The same for WebSocket."""
+
+    def handle_connect(self, event: Handshake) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            self.scope["extensions"] = {**(self.scope["extensions"] or {}), _CUT: {"abort": self.transport.abort}}
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True  # a refusal ends it too; uvicorn would call that an error of ours
 
 
 def build_app(venue: Venue, dialect: Dialect) -> ASGIApp:
@@ -54,16 +74,65 @@ def build_app(venue: Venue, dialect: Dialect) -> ASGIApp:
         if reply.answer is None:
             await _cut(request)
             return Response()
-        answer = reply.answer
-        return Response(answer.content, answer.status, dict(answer.headers), media_type="application/json")
+        return _response(reply.answer)
 
     methods = ["GET", "POST", "PUT", "DELETE"]
     routes = [
         *control_routes(venue),
         *fault_routes(venue),
         Route("/{path:path}", venue_endpoint, methods=methods),
+        WebSocketRoute("/{path:path}", _stream_endpoint(venue, gate)),
     ]
     return Starlette(routes=routes)
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.content, answer.status, dict(answer.headers), media_type="application/json")
+
+
+def _stream_endpoint(venue: Venue, gate: FaultGate) -> Callable[[WebSocket], Awaitable[None]]:
+    channel = book_channel(venue)
+
+    async def stream_endpoint(websocket: WebSocket) -> None:
+        refusal = gate.handshake()
+        if refusal is not None:
+            await websocket.send_denial_response(_response(refusal))
+        elif channel is None or not channel.serves(websocket.url.path):
+            await websocket.send_denial_response(Response(status_code=404))
+        else:
+            await _stream(websocket, venue, channel)
+
+    return stream_endpoint
+
+
+async def _stream(websocket: WebSocket, venue: Venue, channel: BookChannel) -> None:
+    """Serves one connection until either side ends it."""
+    await websocket.accept()
+    session = StreamSession(venue, channel)
+    pushing = asyncio.create_task(_push(websocket, session, channel.push_seconds))
+    try:
+        async for text in websocket.iter_text():
+            for answer in session.hear(text):
+                await websocket.send_text(answer)
+    except WebSocketDisconnect:
+        return
+    finally:
+        pushing.cancel()
+        await asyncio.wait({pushing})
+        session.close()
+
+
+async def _push(websocket: WebSocket, session: StreamSession, every_seconds: float) -> None:
+    try:
+        while True:
+            for message in session.due():
+                await websocket.send_text(message)
+            await asyncio.sleep(every_seconds)
+    except StreamCut:
+        abort: Callable[[], None] = websocket.scope["extensions"][_CUT]["abort"]
+        abort()
+    except WebSocketDisconnect:
+        return
 
 
 async def _wait_while_connected(request: Request, seconds: float) -> None:
@@ -94,7 +163,8 @@ def build_server(app: ASGIApp, port: int, host: str = HOST) -> uvicorn.Server:
         host=host,
         port=port,
         http=CuttableProtocol,
-        ws="none",
+        ws=CuttableStream,
+        ws_per_message_deflate=False,
         lifespan="off",
         access_log=False,
         log_level="warning",

@@ -6,6 +6,7 @@ the position of an earlier settlement; then come orders that waited and the scen
 request changes nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -95,6 +96,8 @@ class Venue:
         self._interventions = sorted(scenario.interventions, key=lambda intervention: intervention.at)
         self._overrides = {symbol: _Override() for symbol in self.instruments}
         self._books: dict[str, Book] = {}
+        self.book_shown: list[Callable[[Book], None]] = []
+        """Told of every book that a request is shown."""
         self._settled_until = self.now()
 
     # Time
@@ -138,7 +141,14 @@ class Venue:
 
     def book(self, symbol: str) -> Book:
         """The displayed book: the market's, unless a fault makes the venue show another."""
-        return self.shown.book(self.market_book(symbol))
+        book = self.shown.book(self.market_book(symbol))
+        for tell in self.book_shown:
+            tell(book)
+        return book
+
+    def streamed_book(self, symbol: str) -> Book:
+        """The book as streams show it: as requests are shown it, unless a fault of the streams makes it another."""
+        return self.shown.streamed_book(self.market_book(symbol))
 
     def market_book(self, symbol: str) -> Book:
         """The book that orders meet: new each market second, and at once when the control interface changes it."""

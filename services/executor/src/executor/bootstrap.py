@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
@@ -27,7 +27,8 @@ from common.runtime.settings import TradingSettings, load
 from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
 from common.venues.ccxt.limits import VenueLimits
-from common.venues.ccxt.market_data import connect_market_data
+from common.venues.ccxt.market_data import CcxtMarketData, connect_market_data
+from common.venues.ccxt.streamed_books import with_streamed_books
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.credentials import Credentials
 from common.venues.ports import Account, MarketData, OrderDesk
@@ -72,6 +73,7 @@ OPENING_CONSUMERS = frozenset({"events", "scale-ins", "retries"})
 
 Connected = tuple[MarketData, Account, OrderDesk]
 """One venue as it is reached: what it shows, the account there, and what places orders in it."""
+Books = Callable[[CcxtMarketData, VenueAddress], MarketData]
 
 DESCRIPTION = "Signals become hedged trades. The only service that sends orders."
 
@@ -99,10 +101,12 @@ async def main() -> None:
         addresses = venue_addresses(await _venue_names(trading, pool), environment)
         refuse_replay_on_real_venues(clock, simulated(addresses))
         limits = VenueLimits(clock, bus.venue_limits(), trades=True)
+        books = _streamed_books(trading, settings, clock)
         if trading.live_trading_mode == "live":
-            connected = await _live(resources, addresses, credentials(addresses, environment), clock, limits)
+            connected = await _live(resources, addresses, credentials(addresses, environment), clock, limits, books)
         else:
-            connected = await _paper(resources, addresses, pool, settings.executor_paper_balance_usdt, clock, limits)
+            balance_usdt = settings.executor_paper_balance_usdt
+            connected = await _paper(resources, addresses, pool, balance_usdt, clock, limits, books)
         skew = LegSkew(clock)
         venues = {
             name: TradingVenue(market, account, GuardedDesk(MeasuredDesk(desk, skew), states, clock))
@@ -125,19 +129,33 @@ async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
     return sorted({*trading.live_trading_allowed_exchanges, *in_use})
 
 
+def _streamed_books(trading: TradingSettings, settings: ExecutorSettings, clock: Clock) -> Books:
+    """Lays streamed books over a venue's market data, unless that is turned off."""
+
+    def over(market: CcxtMarketData, address: VenueAddress) -> MarketData:
+        if not settings.venue_streams:
+            return market
+        return with_streamed_books(market, address, clock, trading.live_trading_max_book_age_sec)
+
+    return over
+
+
 async def _live(
     resources: AsyncExitStack,
     addresses: Mapping[str, VenueAddress],
     keys: Mapping[str, Credentials],
     clock: Clock,
     limits: VenueLimits,
+    books: Books,
 ) -> dict[str, Connected]:
     """The venues themselves, with our keys."""
     connected: dict[str, Connected] = {}
     for name, address in addresses.items():
         market, account, desk = await connect_trading_venue(address, keys[name], clock, limits)
         resources.push_async_callback(account.close)
-        connected[name] = (market, account, desk)
+        shown = books(market, address)
+        resources.push_async_callback(shown.close)
+        connected[name] = (shown, account, desk)
     return connected
 
 
@@ -148,11 +166,12 @@ async def _paper(
     balance_usdt: Decimal,
     clock: Clock,
     limits: VenueLimits,
+    books: Books,
 ) -> dict[str, Connected]:
     """The venues' public markets, with accounts of our own. No key is read."""
     connected: dict[str, Connected] = {}
     for name, address in addresses.items():
-        market = connect_market_data(address, clock, limits)
+        market = books(connect_market_data(address, clock, limits), address)
         venue = await connect_paper_venue(market, PaperLedger(pool, name, balance_usdt), clock)
         resources.push_async_callback(venue.close)
         connected[name] = (market, venue, venue)

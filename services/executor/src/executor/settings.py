@@ -5,14 +5,14 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from common.runtime.settings import ServiceSettings, SettingsError
+from common.runtime.settings import Flag, ServiceSettings, SettingsError
 from common.venues.addresses import VenueAddress
 from common.venues.credentials import Credentials, credential_variables, credentials_from
 from executor.domain.rails import Rails
 
 
 class ExecutorSettings(ServiceSettings):
-    """Adds the executor's port and the pace of its level-triggered work, in real seconds."""
+    """Adds the executor's port, the pace of its level-triggered work in real seconds, and its rails."""
 
     http_port: int = Field(4012, ge=1, le=65535)
     executor_recovery_sec: float = Field(0.5, gt=0, le=60)
@@ -24,6 +24,7 @@ class ExecutorSettings(ServiceSettings):
     executor_unwind_loss_budget_usdt: Decimal = Field(Decimal(5), gt=0)
     executor_reconciliation_sec: float = Field(5.0, gt=0, le=600)
     executor_paper_balance_usdt: Decimal = Field(Decimal(10_000), gt=0)
+    venue_streams: Flag = True
 
     @property
     def rails(self) -> Rails:

@@ -2,27 +2,28 @@
 
 import os
 from collections.abc import Mapping
-from functools import partial
 
 from common.messaging.bus import Bus
 from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import connect_pool
 from common.persistence.journal import Journal
 from common.persistence.leadership import Leadership, Work
-from common.runtime.clock import clock_from_environment
+from common.runtime.clock import Clock, clock_from_environment
 from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import closing, create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
 from common.runtime.start import within_patience
-from common.venues.addresses import in_effect, simulated, venue_addresses
+from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
 from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import connect_market_data
-from position_monitor.adapters.polling_books import PollingBooks
+from common.venues.ccxt.streamed_books import with_streamed_books
+from common.venues.ports import MarketData
 from position_monitor.adapters.postgres_counterfactuals import PostgresCounterfactuals
 from position_monitor.adapters.postgres_decisions import PostgresDecisions
 from position_monitor.adapters.postgres_ledger import SERVICE, PostgresLedger
 from position_monitor.adapters.prometheus import PrometheusMeasurements, show_standing
+from position_monitor.adapters.venue_books import VenueBooks
 from position_monitor.adapters.venue_directory import Connect, VenueDirectory
 from position_monitor.application.counterfactuals import ROUND_REAL_SECONDS, Counterfactuals
 from position_monitor.application.market_facts import MarketFacts
@@ -37,7 +38,7 @@ DESCRIPTION = "Values open trades and decides what happens to them."
 
 
 async def main(environment: Mapping[str, str] | None = None, connect: Connect | None = None) -> None:
-    """Runs the service until it is told to stop. `connect` reaches a venue's public data: over ccxt.
+    """Runs the service until it is told to stop. `connect` reaches a venue's public data, if not as set.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -57,14 +58,14 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect | 
         replicas = settings.nats_stream_replicas
         bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE, replicas))
         limits = VenueLimits(clock, bus.venue_limits())
-        venues = VenueDirectory(addresses, connect or partial(connect_market_data, limits=limits), clock)
+        venues = VenueDirectory(addresses, connect or _connection(trading, settings, limits), clock)
         async with closing(bus, venues):
             outbox = Outbox(SERVICE, pool, bus, clock)
             journal = Journal(SERVICE, pool, clock)
             decisions = PostgresDecisions(pool, outbox, journal)
             leadership = Leadership(dsn, SERVICE, Work.JUDGE_TRADES)
             facts = MarketFacts(venues, decisions, leadership, clock)
-            books = PollingBooks(venues, clock, settings.monitor_book_poll_sec)
+            books = VenueBooks(venues, clock, settings.monitor_book_poll_sec)
             tools = Tools(books, facts, decisions, PrometheusMeasurements(), leadership, clock)
             opening_enabled = trading.live_trading_enabled
             monitor = Monitor(PostgresLedger(pool), watch_rules(trading), tools, opening_enabled=opening_enabled)
@@ -96,3 +97,15 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect | 
                 )
                 background.append(every_real(ROUND_REAL_SECONDS, counterfactuals.round, "counterfactuals"))
             await serve(app, settings.http_host, settings.http_port, background)
+
+
+def _connection(trading: TradingSettings, settings: MonitorSettings, limits: VenueLimits) -> Connect:
+    """Reaches a venue's public data, its books over streams unless that is turned off."""
+
+    def connect(address: VenueAddress, clock: Clock) -> MarketData:
+        market = connect_market_data(address, clock, limits)
+        if not settings.venue_streams:
+            return market
+        return with_streamed_books(market, address, clock, trading.live_trading_max_book_age_sec)
+
+    return connect

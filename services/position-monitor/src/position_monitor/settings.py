@@ -5,20 +5,21 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from common.runtime.settings import ServiceSettings, TradingSettings
+from common.runtime.settings import Flag, ServiceSettings, TradingSettings
 from position_monitor.application.watch import WatchRules
 from position_monitor.domain.counterfactual import CounterfactualRules
 from position_monitor.domain.exits import ExitRules
 
 
 class MonitorSettings(ServiceSettings):
-    """Where the service listens and how often it asks for books (real seconds)."""
+    """Where the service listens, how often it asks for books (real seconds), and whether it follows them too."""
 
     http_port: int = Field(4013, ge=1, le=65535)
     monitor_book_poll_sec: float = Field(1.0, gt=0, le=60)
     monitor_counterfactuals_max: int = Field(20, ge=0, le=200)
     monitor_counterfactual_horizon_h: float = Field(24, gt=0, le=24 * 30)
     monitor_counterfactual_taker_fee: Decimal = Field(Decimal("0.0006"), ge=0, lt=Decimal("0.05"))
+    venue_streams: Flag = True
 
 
 def exit_rules(trading: TradingSettings) -> ExitRules:

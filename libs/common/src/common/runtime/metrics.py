@@ -13,6 +13,7 @@ FAST_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.025, 0.05, 0.1, 0.2
 
 HANDLED, TRY_LATER, FAILED, QUARANTINED = "handled", "try_later", "failed", "quarantined"
 ANSWERED, REFUSED, UNREACHABLE, BANNED = "answered", "refused", "unreachable", "banned"
+SILENCE, SEQUENCE, CROSSED = "silence", "sequence", "crossed"
 
 DEPENDENCY_UP = Gauge("tandem_dependency_up", "1 while /health/ready finds it well", ["dependency"])
 OUTBOX_OLDEST_SECONDS = Gauge(
@@ -39,6 +40,8 @@ VENUE_BUDGET_LEFT = Gauge(
 VENUE_BUDGET_REFUSALS = Counter(
     "tandem_venue_budget_refusals_total", "Requests not sent because a venue's limit was spent", ["venue", "budget"]
 )
+BOOKS_READ = Counter("tandem_books_read_total", "Order books read, from a stream or by a request", ["venue", "source"])
+BOOK_STREAMS_LOST = Counter("tandem_book_streams_lost_total", "Streamed books that were lost, by why", ["venue", "why"])
 VENUE_CLOCK_OFFSET = Gauge(
     "tandem_venue_clock_offset_seconds", "The venue's clock less this machine's, as last asked", ["venue"]
 )
@@ -107,3 +110,20 @@ class BudgetMeasures:
     def refused(self) -> None:
         """A request was not sent."""
         self._refusals.inc()
+
+
+class BookStreamMeasures:
+    """What is counted of one venue's streamed books."""
+
+    def __init__(self, venue: str) -> None:
+        self._read = {source: BOOKS_READ.labels(venue, source) for source in ("stream", "request")}
+        whys = (SILENCE, SEQUENCE, CROSSED, "venue_unreachable", "venue_banned", "venue_refused")
+        self._lost = {why: BOOK_STREAMS_LOST.labels(venue, why) for why in whys}
+
+    def read(self, source: str) -> None:
+        """One book was read from there."""
+        self._read[source].inc()
+
+    def lost(self, why: str) -> None:
+        """A streamed book was lost: for one of the reasons here, or that of a `VenueError`."""
+        self._lost[why].inc()

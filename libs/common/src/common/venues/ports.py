@@ -4,12 +4,12 @@ Reading methods raise `VenueUnreachable`, `VenueBanned` or `VenueRefused` (see `
 nothing else that comes from the network or the venue. `asyncio.CancelledError` always passes through.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from common.domain.funding import FundingTerms
 from common.domain.identifiers import Side
@@ -53,6 +53,19 @@ class MarketData(Protocol):
 
     async def close(self) -> None:
         """Closes connections."""
+        ...
+
+
+@runtime_checkable
+class FollowsBooks(Protocol):
+    """Market data that hears of its books by itself."""
+
+    def follow(self, symbol: str, changed: Callable[[], None]) -> Callable[[], None]:
+        """Has the book followed, and `changed` called when it changed or was lost; call the result to stop."""
+        ...
+
+    def followed(self, symbol: str) -> OrderBook | None:
+        """The book as it was heard of last, without a request; None while that is not surely the book of now."""
         ...
 
 

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from venue_sim.account import Identifiers
 from venue_sim.dialects.binance.dialect import BINANCE_RULES, BinanceDialect, BinanceIdentifiers
+from venue_sim.dialects.binance.stream import BinanceBooks
 from venue_sim.dialects.bitget.dialect import BITGET_RULES, BitgetDialect, BitgetIdentifiers
 from venue_sim.dialects.bybit.dialect import BYBIT_RULES, BybitDialect, BybitIdentifiers
+from venue_sim.dialects.bybit.stream import BybitBooks
 from venue_sim.dialects.gate.dialect import GATE_RULES, GateDialect, GateIdentifiers
 from venue_sim.dialects.hyperliquid.dialect import HYPERLIQUID_RULES, HyperliquidDialect, HyperliquidIdentifiers
 from venue_sim.dialects.okx.dialect import OKX_RULES, OkxDialect, OkxIdentifiers
+from venue_sim.dialects.okx.stream import OkxBooks
+from venue_sim.dialects.streams import BookChannel
 from venue_sim.dialects.wire import Credentials, Dialect
 from venue_sim.scenario import VenueScenario
 from venue_sim.venue import MarketClock, Venue, VenueRules
@@ -31,6 +35,19 @@ _PROTOCOLS: Mapping[str, _Protocol] = {
     "gate": _Protocol(GateDialect, GateIdentifiers, GATE_RULES),
     "hyperliquid": _Protocol(HyperliquidDialect, HyperliquidIdentifiers, HYPERLIQUID_RULES),
 }
+
+
+_CHANNELS: Mapping[str, Callable[[Venue], BookChannel]] = {
+    "binance": BinanceBooks,
+    "bybit": BybitBooks,
+    "okx": OkxBooks,
+}
+
+
+def book_channel(venue: Venue) -> BookChannel | None:
+    """How the venue streams its books; None where its protocol is spoken over requests only."""
+    channel = _CHANNELS.get(venue.protocol)
+    return None if channel is None else channel(venue)
 
 
 def has_passphrase(protocol: str) -> bool:

@@ -46,15 +46,28 @@ def make_exchange(address: VenueAddress, limits: VenueLimits, keys: Credentials 
     """
     facts = facts_of(address)
     signing = dict(zip(facts.credential_fields, keys.texts, strict=False)) if keys else {}
-    exchange = _exchange_class(address.protocol)(
+    exchange = configured(_exchange_class(address.protocol), address, signing, facts.options, paced=paced)
+    exchange.gate = limits.gate(address)
+    return exchange
+
+
+def configured(
+    exchange_class: Callable[..., Any],
+    address: VenueAddress,
+    signing: Mapping[str, str],
+    options: Mapping[str, Any],
+    *,
+    paced: bool,
+) -> Any:
+    """An exchange of a marked class with everything of the above but the gate."""
+    exchange = exchange_class(
         {
             **signing,
             "timeout": REQUEST_TIMEOUT_MS,
             "enableRateLimit": paced,
-            "options": {**facts.options, "maxRetriesOnFailure": 0},
+            "options": {**options, "maxRetriesOnFailure": 0},
         }
     )
-    exchange.gate = limits.gate(address)
     exchange.timeout_on_exit = 0
     exchange.has["fetchCurrencies"] = False
     # At DEBUG ccxt logs whole requests, keys and signatures included.
@@ -82,7 +95,7 @@ def _moved(urls: Any, base: str) -> Any:
     return urlunsplit((scheme, target.netloc, target.path.rstrip("/") + source.path, source.query, ""))
 
 
-_EXCHANGES: Mapping[str, Any] = {
+EXCHANGES: Mapping[str, Any] = {
     "binance": BinanceExchange,
     "bybit": BybitExchange,
     "okx": OkxExchange,
@@ -97,12 +110,14 @@ def _exchange_class(protocol: str) -> Callable[..., Any]:
     """ccxt's class of the venue with the marks; made once."""
     made = _CLASSES.get(protocol)
     if made is None:
-        made = _marked(_EXCHANGES[protocol])
+        made = marked(EXCHANGES[protocol])
         _CLASSES[protocol] = made
     return made
 
 
-def _marked(base: Any) -> Callable[..., Any]:
+def marked(base: Any) -> Callable[..., Any]:
+    """ccxt's class `base` with the marks: departure, bans, times, and what errors mean."""
+
     class Marked(base):  # type: ignore[misc]  # the class is known at run time only
         gate: VenueGate
 

@@ -44,7 +44,7 @@ class CcxtMarketData:
 
     def __init__(self, markets: Markets, facts: VenueFacts, read_funding: FundingReader, clock: Clock) -> None:
         self.venue = markets.venue
-        self._markets = markets
+        self.markets = markets
         self._exchange = markets.exchange
         self._facts = facts
         self._read_funding = read_funding
@@ -54,9 +54,9 @@ class CcxtMarketData:
 
     async def instruments(self) -> Mapping[str, Instrument]:
         with reading(self.venue):
-            markets = await self._markets.load()
+            markets = await self.markets.load()
             if markets is not self._instruments_of:
-                self._instruments = {name: self._markets.instrument(name, market) for name, market in markets.items()}
+                self._instruments = {name: self.markets.instrument(name, market) for name, market in markets.items()}
                 self._instruments_of = markets
         return self._instruments
 
@@ -64,7 +64,7 @@ class CcxtMarketData:
     async def book(self, symbol: str) -> OrderBook:
         note(venue=self.venue)
         with reading(self.venue):
-            market = await self._markets.market(symbol)
+            market = await self.markets.market(symbol)
             raw = await self._exchange.fetch_order_book(market["symbol"], BOOK_LEVELS)
             received_at_seconds = self._clock.monotonic()
             size = decimal(market["contractSize"])
@@ -112,11 +112,11 @@ class CcxtMarketData:
             return offset_seconds
 
     async def close(self) -> None:
-        await self._markets.close()
+        await self.markets.close()
 
     async def _listed(self, symbols: Sequence[str]) -> dict[str, str]:
         """Our symbols by ccxt's names, without those that the venue does not list."""
-        markets = await self._markets.load()
+        markets = await self.markets.load()
         return {str(markets[symbol]["symbol"]): symbol for symbol in symbols if symbol in markets}
 
 

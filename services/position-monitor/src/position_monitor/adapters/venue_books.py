@@ -1,16 +1,19 @@
-"""Books by polling: each wanted book is asked for on its own, so that a slow venue holds up no other.
+"""Books as they change: each wanted book is followed where the venue streams it, and asked for regularly.
 
-The seam for streams is the port: whatever pushes books calls the same subscribers.
+What is asked for comes from the stream while that is good. Each book is kept on its own, so that a slow venue holds up
+no other.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
 from common.domain.order_book import OrderBook
 from common.runtime.clock import Clock
 from common.venues.errors import VenueError
+from common.venues.ports import FollowsBooks
 from position_monitor.application.ports import BookKey, BookReading, Venues
 from position_monitor.domain.market import BOOK_MISSING
 
@@ -19,9 +22,12 @@ log = structlog.get_logger(__name__)
 Changed = Callable[[], None]
 _NOTHING = BookReading(None, BOOK_MISSING)
 
+ASK_SOONER = 0.25
+"""After this share of the time between two requests a lost book is asked for again."""
 
-class PollingBooks:
-    """Keeps every subscribed book current by asking for it every `poll_seconds` real seconds."""
+
+class VenueBooks:
+    """Keeps subscribed books current: takes every change of a stream, and asks every `poll_seconds` real seconds."""
 
     def __init__(self, venues: Venues, clock: Clock, poll_seconds: float) -> None:
         self._venues = venues
@@ -57,22 +63,47 @@ class PollingBooks:
         return reading
 
     async def run(self) -> None:
-        """Polls what is subscribed, for ever."""
-        pollers: dict[BookKey, asyncio.Task[None]] = {}
+        """Keeps what is subscribed, for ever."""
+        keepers: dict[BookKey, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             while True:
                 self._subscriptions_changed.clear()
-                for key in sorted(self._subscribers.keys() - pollers.keys()):
-                    pollers[key] = group.create_task(self._poll(key))
-                for key in sorted(pollers.keys() - self._subscribers.keys()):
-                    pollers.pop(key).cancel()
+                for key in sorted(self._subscribers.keys() - keepers.keys()):
+                    keepers[key] = group.create_task(self._keep_current(key))
+                for key in sorted(keepers.keys() - self._subscribers.keys()):
+                    keepers.pop(key).cancel()
                 await self._subscriptions_changed.wait()
 
-    async def _poll(self, key: BookKey) -> None:
+    async def _keep_current(self, key: BookKey) -> None:
+        market = self._venues.market(key[0])
+        if isinstance(market, FollowsBooks):
+            await self._follow(key, market)
         while True:
-            started = self._clock.monotonic()
+            asked_seconds = self._clock.monotonic()
             await self.read(key)
-            await asyncio.sleep(max(0.0, self._poll_seconds - (self._clock.monotonic() - started)))
+            await asyncio.sleep(max(0.0, asked_seconds + self._poll_seconds - self._clock.monotonic()))
+
+    async def _follow(self, key: BookKey, market: FollowsBooks) -> None:
+        """The same, and every change at once. A book that was lost is asked for sooner than regularly, but not at
+        once again and again: a stream that comes and goes must not become a flood of requests."""
+        _, symbol = key
+        news = asyncio.Event()
+        stop = market.follow(symbol, news.set)
+        try:
+            while True:
+                asked_seconds = self._clock.monotonic()
+                await self.read(key)
+                sooner, later = (asked_seconds + share * self._poll_seconds for share in (ASK_SOONER, 1))
+                while self._clock.monotonic() < later:
+                    await _set_or_over(news, later - self._clock.monotonic())
+                    news.clear()
+                    book = market.followed(symbol)
+                    if book is not None:
+                        self._keep(key, BookReading(book))
+                    elif self._clock.monotonic() >= sooner:
+                        break
+        finally:
+            stop()
 
     async def _ask(self, key: BookKey) -> BookReading:
         venue, symbol = key
@@ -92,6 +123,12 @@ class PollingBooks:
         if _differs(before.book, reading.book) or before.failure != reading.failure:
             for changed in list(self._subscribers[key]):
                 changed()
+
+
+async def _set_or_over(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _differs(before: OrderBook | None, now: OrderBook | None) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from position_monitor.adapters.polling_books import PollingBooks
+from position_monitor.adapters.venue_books import VenueBooks
 from support.monitor_fakes import SetMarketData, SetVenues, StandingClock
 from support.watched_trades import book
 
@@ -15,7 +15,7 @@ class Polled:
     def __init__(self) -> None:
         self.market = SetMarketData("binance")
         self.market.books["SOL"] = book("binance", "100", "101")
-        self.books = PollingBooks(SetVenues(self.market), StandingClock(), 0.001)
+        self.books = VenueBooks(SetVenues(self.market), StandingClock(), 0.001)
         self.changes = 0
 
     def count(self) -> None:
