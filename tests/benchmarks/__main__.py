@@ -5,7 +5,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import ingestion, opening, reading, sweeping
+from benchmarks import ingestion, opening, reading, streaming, sweeping
 
 
 def machine() -> str:
@@ -22,7 +22,7 @@ def main() -> int:
     print(f"machine: {machine()}\n", flush=True)
     for line in sweeping.report():
         print(line, flush=True)
-    for report in (opening.report, ingestion.report, reading.report):
+    for report in (opening.report, ingestion.report, reading.report, streaming.report):
         for line in asyncio.run(report()):
             print(line, flush=True)
     return 0

@@ -1,8 +1,10 @@
 """A still market with a wide gap on many symbols, written as a scenario file for the embedded stack."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 SYMBOLS = [f"X{number:03}" for number in range(240)]
+MOVING_SPEED = 10
 
 _HEAD = """
 title = "A still market for measuring"
@@ -40,7 +42,7 @@ notional_min = 5
 max_leverage = 50
 funding_interval_hours = 8
 book = {{ half_spread_bps = 1, levels = 20, step_bps = 1, notional_per_level_usdt = 20_000 }}
-path = [[2025-10-10T12:00:00Z, {price}]]
+path = [{path}]
 funding = [[2025-10-10T16:00:00Z, 0.0001]]
 """
 
@@ -50,6 +52,21 @@ def write_scenario(path: Path) -> Path:
     text = _HEAD
     for name, price in (("binance", 102), ("bybit", 100)):
         text += _VENUE.format(name=name)
-        text += "".join(_INSTRUMENT.format(name=name, symbol=symbol, price=price) for symbol in SYMBOLS)
+        text += _instruments(name, SYMBOLS, f"[2025-10-10T12:00:00Z, {price}]")
     path.write_text(text)
     return path
+
+
+def write_moving_scenario(path: Path, venues: Sequence[str], symbols: Sequence[str]) -> Path:
+    """Every book of every venue is another one each market second, a tenth of a real one."""
+    points = ", ".join(f"[2025-10-10T{12 + hour}:00:00Z, {100 + hour}]" for hour in range(3))
+    text = _HEAD.replace("speed = 1\n", f"speed = {MOVING_SPEED}\n")
+    for name in venues:
+        text += _VENUE.format(name=name)
+        text += _instruments(name, symbols, points).replace("notional_min = 5\n", "")
+    path.write_text(text)
+    return path
+
+
+def _instruments(venue: str, symbols: Sequence[str], points: str) -> str:
+    return "".join(_INSTRUMENT.format(name=venue, symbol=symbol, path=points) for symbol in symbols)

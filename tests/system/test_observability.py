@@ -166,6 +166,8 @@ async def test_metrics_say_what_happened(watched: Watched, story: Story) -> None
     assert executor["tandem_one_legged_seconds"] == 0
     assert executor['tandem_trading_state{state="active"}'] == 1
     assert shown["position_monitor"]["tandem_exit_decision_seconds_count"] >= 1
+    for venue in ("binance", "bybit"):
+        assert shown["position_monitor"][f'tandem_books_read_total{{source="stream",venue="{venue}"}}'] >= 1
     assert shown["signal_ingest"]["tandem_observation_accept_seconds_count"] >= 2
     for samples in shown.values():
         assert {

@@ -1,9 +1,12 @@
-"""Polled books: changes are told, failures age the last book, and nobody is polled for whom nobody asks."""
+"""Books of venues: changes are told, failures age the last book, nobody is asked for whom nobody asks, and what a
+venue streams is taken at once."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+from common.domain.order_book import OrderBook
+from common.runtime.clock import SystemClock
 from position_monitor.adapters.venue_books import VenueBooks
 from support.monitor_fakes import SetMarketData, SetVenues, StandingClock
 from support.watched_trades import book
@@ -83,3 +86,86 @@ async def test_what_is_subscribed_is_polled_until_it_no_longer_is() -> None:
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+
+
+class FollowedMarketData(SetMarketData):
+    """Streams what a test pushes; None is a book that was lost."""
+
+    def __init__(self, venue: str) -> None:
+        super().__init__(venue)
+        self.changed: list[Callable[[], None]] = []
+        self._streamed: OrderBook | None = None
+
+    def push(self, streamed: OrderBook | None) -> None:
+        self._streamed = streamed
+        for changed in self.changed:
+            changed()
+
+    def follow(self, symbol: str, changed: Callable[[], None]) -> Callable[[], None]:
+        self.changed.append(changed)
+        return lambda: self.changed.remove(changed)
+
+    def followed(self, symbol: str) -> OrderBook | None:
+        return self._streamed
+
+    async def book(self, symbol: str) -> OrderBook:
+        return self._streamed or await super().book(symbol)
+
+
+class Followed:
+    """Books of a venue that streams, asked for every `poll_seconds`."""
+
+    def __init__(self, poll_seconds: float) -> None:
+        self.market = FollowedMarketData("binance")
+        self.market.books["SOL"] = book("binance", "100", "101")
+        self.books = VenueBooks(SetVenues(self.market), SystemClock(), poll_seconds)
+        self.changes = 0
+        self.running = asyncio.create_task(self.books.run())
+        self.stop = self.books.subscribe(KEY, self.count)
+
+    def count(self) -> None:
+        self.changes += 1
+
+    async def first(self) -> None:
+        await until(lambda: self.changes == 1)
+
+    async def end(self) -> None:
+        self.running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.running
+
+
+async def test_a_streamed_change_is_told_without_asking() -> None:
+    followed = Followed(poll_seconds=60)
+    await followed.first()
+    followed.market.push(book("binance", "102", "103"))
+    await until(lambda: followed.changes == 2)
+    latest = followed.books.latest(KEY).book
+    assert latest is not None
+    assert latest.bids.best == 102
+    assert followed.market.asked == 1
+    await followed.end()
+
+
+async def test_a_lost_stream_is_asked_for_and_not_more_often_than_it_may() -> None:
+    followed = Followed(poll_seconds=0.4)
+    await followed.first()
+    followed.market.push(book("binance", "102", "103"))
+    await until(lambda: followed.changes == 2)
+    for _ in range(20):
+        followed.market.push(None)
+        await asyncio.sleep(0.005)
+    assert followed.market.asked <= 2
+    await until(lambda: followed.changes == 3)
+    latest = followed.books.latest(KEY).book
+    assert latest is not None
+    assert latest.bids.best == 100
+    await followed.end()
+
+
+async def test_what_nobody_asks_for_is_followed_no_longer() -> None:
+    followed = Followed(poll_seconds=60)
+    await followed.first()
+    followed.stop()
+    await until(lambda: followed.market.changed == [])
+    await followed.end()

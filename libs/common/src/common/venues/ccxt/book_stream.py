@@ -35,7 +35,7 @@ Changed = Callable[[], None]
 
 
 class BookStream:
-    """Follows one symbol's book at one venue while `run` runs."""
+    """Follows one symbol's book at one venue while `run` runs. `subscribing` is held until its first update."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class BookStream:
         exchange: Any,
         facts: StreamFacts,
         levels: int,
+        subscribing: asyncio.Semaphore,
         clock: Clock,
         measures: BookStreamMeasures,
     ) -> None:
@@ -54,6 +55,7 @@ class BookStream:
         self._exchange = exchange
         self._facts = facts
         self._levels = levels
+        self._subscribing = subscribing
         self._clock = clock
         self._measures = measures
         self._live: Any = None
@@ -117,16 +119,20 @@ class BookStream:
                 market = await self._markets.market(self.symbol)
                 self._exchange.set_markets_from_exchange(self._markets.exchange)
                 self._unified, self._contract_size = market["symbol"], decimal(market["contractSize"])
-                while True:
-                    async with asyncio.timeout(SILENCE_SECONDS):
-                        live = await self._exchange.watch_order_book(self._unified, self._facts.levels)
-                    if not self._take(live):
-                        return updates, CROSSED
+                async with self._subscribing:
+                    live = await self._next()
+                while self._take(live):
                     updates += 1
+                    live = await self._next()
+                return updates, CROSSED
         except TimeoutError:
             return updates, SILENCE
         except VenueError as error:
             return updates, _why(error)
+
+    async def _next(self) -> Any:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            return await self._exchange.watch_order_book(self._unified, self._facts.levels)
 
     def _take(self, live: Any) -> bool:
         """Shows an update; not one that makes no book."""

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 FRESH_SECONDS = 0.5
 IDLE_SECONDS = 60.0
 LOOK_FOR_IDLE_SECONDS = 5.0
+SUBSCRIBING_AT_ONCE = 4
+"""Each subscription may cost the venue a whole book: hundreds at once would wait for each other until they look dead."""
 
 
 def with_streamed_books(
@@ -52,6 +54,7 @@ class StreamedBooks:
         self._clock = clock
         self._age_seconds_max = age_seconds_max
         self._measures = BookStreamMeasures(self.venue)
+        self._subscribing = asyncio.Semaphore(SUBSCRIBING_AT_ONCE)
         self._streams: dict[str, tuple[BookStream, asyncio.Task[None]]] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -112,7 +115,14 @@ class StreamedBooks:
         """The stream of a book that is asked for now."""
         if symbol not in self._streams:
             stream = BookStream(
-                symbol, self._markets, self._exchange, self._facts, BOOK_LEVELS, self._clock, self._measures
+                symbol,
+                self._markets,
+                self._exchange,
+                self._facts,
+                BOOK_LEVELS,
+                self._subscribing,
+                self._clock,
+                self._measures,
             )
             self._streams[symbol] = (stream, asyncio.create_task(stream.run()))
             self._sweeper = self._sweeper or asyncio.create_task(self._drop_idle())
