@@ -12,7 +12,7 @@ from venue_sim.dialects.streams import StreamCut, StreamSession
 from venue_sim.faults import FaultSpec
 from venue_sim.venue import Venue
 
-SUBSCRIBE = {
+SUBSCRIBE: dict[str, dict[str, Any]] = {
     "binance": {"method": "SUBSCRIBE", "params": ["solusdt@depth@100ms"], "id": 1},
     "bybit": {"op": "subscribe", "args": ["orderbook.50.SOLUSDT"], "req_id": "1"},
     "okx": {"op": "subscribe", "args": [{"channel": "books", "instId": "SOL-USDT-SWAP"}]},
@@ -50,13 +50,8 @@ def test_binance_says_what_changed_since_and_chains_the_ids() -> None:
     assert (first["e"], first["s"], first["U"], first["u"], first["pu"]) == ("depthUpdate", "SOLUSDT", 2, 2, 1)
     assert (second["U"], second["u"], second["pu"]) == (3, 3, 2)
     assert ["199.98", "0"] in first["b"]
-    assert {price for price, quantity in first["b"] if quantity != "0"} == {
-        "209.97",
-        "209.95",
-        "209.93",
-        "209.91",
-        "209.89",
-    }
+    shown = {price for price, quantity in first["b"] if quantity != "0"}
+    assert shown == {"209.97", "209.95", "209.93", "209.91", "209.89"}
 
 
 def test_a_price_that_only_a_request_was_shown_is_told_gone() -> None:
@@ -116,7 +111,7 @@ def test_what_cannot_be_followed_is_refused(protocol: str, request_: Any, refuse
 def test_what_is_left_is_pushed_no_longer(protocol: str) -> None:
     client = Client(protocol)
     client.pushed()
-    request = dict(SUBSCRIBE[protocol])
+    request: dict[str, Any] = dict(SUBSCRIBE[protocol])
     request |= {"method": "UNSUBSCRIBE"} if protocol == "binance" else {"op": "unsubscribe"}
     client.say(request)
     client.move("210")
@@ -128,16 +123,16 @@ def test_a_fault_cuts_silences_or_loses_one_change(protocol: str) -> None:
     client = Client(protocol)
     client.pushed()
     faults, venue = client.venue.faults, client.venue
-    faults.arm(FaultSpec(kind="gap"), venue.moment())
+    faults.arm(FaultSpec.model_validate({"kind": "gap"}), venue.moment())
     client.move("210")
     assert client.pushed() == []
     client.move("211")
     assert len(client.pushed()) == 1
-    faults.arm(FaultSpec(kind="silence", for_seconds=60), venue.moment())
+    faults.arm(FaultSpec.model_validate({"kind": "silence", "for_seconds": 60}), venue.moment())
     client.move("212")
     assert client.pushed() == []
     faults.clear()
     assert len(client.pushed()) == 1
-    faults.arm(FaultSpec(kind="drop", endpoint="stream", symbol="SOL"), venue.moment())
+    faults.arm(FaultSpec.model_validate({"kind": "drop", "endpoint": "stream", "symbol": "SOL"}), venue.moment())
     with pytest.raises(StreamCut):
         client.pushed()

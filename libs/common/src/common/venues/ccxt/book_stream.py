@@ -24,7 +24,8 @@ from common.venues.errors import VenueError, VenueUnreachable
 
 log = structlog.get_logger(__name__)
 
-SILENCE_SECONDS = 10.0
+SILENCE_SECONDS = 30.0
+"""Long, because a quiet market is silent too, and whoever reads it asks the venue meanwhile."""
 LEAVE_SECONDS = 5.0
 """How long a venue may take to confirm that a book is followed no longer; after that the connection counts as dead."""
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.25, 60.0

@@ -27,7 +27,7 @@ FRESH_SECONDS = 0.5
 IDLE_SECONDS = 60.0
 LOOK_FOR_IDLE_SECONDS = 5.0
 SUBSCRIBING_AT_ONCE = 4
-"""Each subscription may cost the venue a whole book: hundreds at once would wait for each other until they look dead."""
+"""Each may cost the venue a whole book: hundreds at once would wait for each other until they look dead."""
 
 
 def with_streamed_books(
