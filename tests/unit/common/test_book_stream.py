@@ -27,9 +27,13 @@ class SetClock(SystemClock):
         return self.seconds
 
 
-class OpenGate:
+class NoBans:
     def check(self) -> None:
         return
+
+
+class OpenGate:
+    bans = NoBans()
 
 
 class Connection:
@@ -45,7 +49,7 @@ class Exchange:
     def __init__(self) -> None:
         self.orderbooks: dict[str, Any] = {}
         self.clients: dict[str, Connection] = {"ws://venue": Connection()}
-        self.ban_gate = OpenGate()
+        self.gate = OpenGate()
         self.markets = {
             SOL: {
                 "symbol": SOL,
