@@ -151,12 +151,12 @@ def _halt_by_name_only() -> Patches:
 
 PLANTED: Mapping[str, Planted] = {
     "skip_the_intent": Planted("legs are sent first and recorded afterwards", 1, _skip_the_intent),
-    "resend_on_timeout": Planted("an order without an answer is sent again", 6, _resend_on_timeout),
-    "unknown_is_failed": Planted("an order without an answer counts as not sent", 6, _unknown_is_failed),
-    "ignore_partial_fills": Planted("an order that ended counts as filled whole", 15, _ignore_partial_fills),
+    "resend_on_timeout": Planted("an order without an answer is sent again", 37, _resend_on_timeout),
+    "unknown_is_failed": Planted("an order without an answer counts as not sent", 11, _unknown_is_failed),
+    "ignore_partial_fills": Planted("an order that ended counts as filled whole", 25, _ignore_partial_fills),
     "forget_the_lease": Planted("nobody checks the lease or the version", 1, _forget_the_lease),
     "send_at_any_age": Planted("an executor that slept sends what it meant to send before", 48, _send_at_any_age),
-    "give_up_early": Planted("an order that is still on its way counts as never sent", 6, _give_up_early),
+    "give_up_early": Planted("an order that is still on its way counts as never sent", 11, _give_up_early),
     "leave_the_stray_leg": Planted("what one leg filled alone is left there", 11, _leave_the_stray_leg),
     "halt_by_name_only": Planted("a halt is stored and nobody looks at it", 215, _halt_by_name_only),
 }
