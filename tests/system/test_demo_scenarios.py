@@ -1,6 +1,6 @@
 """Every scenario, played end to end by the demo itself: what it promises is shown, and the books are the venues' own.
 
-Two play at a time, for most of a play is waiting for the market; the longest begin first.
+Three play at a time, for most of a play is waiting for the market; the longest begin first.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from local_stack.ports import Ports
 from local_stack.screen import Screen
 from venue_sim.scenario import ClockScenario, load_scenario
 
-AT_A_TIME = 2
+AT_A_TIME = 3
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.toml"))
 
 
