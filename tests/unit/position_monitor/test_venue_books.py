@@ -169,3 +169,15 @@ async def test_what_nobody_asks_for_is_followed_no_longer() -> None:
     followed.stop()
     await until(lambda: followed.market.changed == [])
     await followed.end()
+
+
+async def test_a_change_in_hand_when_the_last_subscriber_leaves_is_dropped() -> None:
+    followed = Followed(poll_seconds=60)
+    await followed.first()
+    followed.market.push(book("binance", "102", "103"))
+    followed.stop()
+    await until(lambda: followed.market.changed == [])
+    assert not followed.running.done()
+    assert followed.changes == 1
+    assert followed.books.latest(KEY).failure == "book_missing"
+    await followed.end()

@@ -73,6 +73,7 @@ class PartFailed(Exception):
         self.tail = tuple(tail)
         self.log = log
         super().__init__(f"{name} {reason}")
+        self.add_note(self.explanation())
 
     def explanation(self) -> str:
         """The reason, the last lines of the log and where the rest is."""

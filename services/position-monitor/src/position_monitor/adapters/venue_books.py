@@ -58,8 +58,7 @@ class VenueBooks:
     async def read(self, key: BookKey) -> BookReading:
         """See `BookSource.read`."""
         reading = await self._ask(key)
-        if key in self._subscribers:
-            self._keep(key, reading)
+        self._keep(key, reading)
         return reading
 
     async def run(self) -> None:
@@ -117,11 +116,16 @@ class VenueBooks:
             return BookReading(None, error.reason)
 
     def _keep(self, key: BookKey, reading: BookReading) -> None:
+        """Keeps the reading and tells of it, unless nobody asks for the book any more: a keeper may have one more
+        change in hand when the last subscriber leaves, because it is told to end a turn of the loop later."""
+        subscribers = self._subscribers.get(key)
+        if subscribers is None:
+            return
         before = self.latest(key)
         # A failed reading keeps the last book, which then grows old until it is no book.
         self._latest[key] = reading if reading.book is not None else BookReading(before.book, reading.failure)
         if _differs(before.book, reading.book) or before.failure != reading.failure:
-            for changed in list(self._subscribers[key]):
+            for changed in list(subscribers):
                 changed()
 
 
