@@ -17,7 +17,6 @@ from common.domain.identifiers import Side
 from common.domain.instruments import Instrument
 from common.domain.order_book import OrderBook, book_side
 from common.runtime.clock import Clock
-from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS
 from common.venues.errors import (
     OrderNotSent,
     OrderOutcomeUnknown,
@@ -28,6 +27,7 @@ from common.venues.errors import (
     VenueUnreachable,
 )
 from common.venues.ports import (
+    ORDER_VALID_SECONDS,
     Balance,
     Fill,
     FundingPayment,
@@ -218,7 +218,7 @@ class VirtualVenue:
 
         def place() -> OrderReport:
             age_seconds = self.clock.unix_seconds() + self.server.clock_offset_seconds - signed_at
-            if not -AHEAD_SECONDS_MAX <= age_seconds <= ORDER_RECEIVE_WINDOW_MS / 1000:
+            if not -AHEAD_SECONDS_MAX <= age_seconds <= ORDER_VALID_SECONDS:
                 raise OrderRejected(self.venue, f"the request is {age_seconds} s old", "recv_window")
             try:
                 return report(self.server.place(intent), intent.client_order_id)

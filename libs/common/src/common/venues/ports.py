@@ -78,6 +78,11 @@ class OrderState(StrEnum):
     REJECTED = "rejected"
 
 
+ORDER_VALID_SECONDS = 1.5
+"""How long after the moment at which it was allowed a venue may still take an order. Each venue is told so with the
+order, and one that nobody knows is given up only after it: it bounds how long a trade may be in doubt."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderIntent:
     """A market order that is about to be sent. `quantity` in base units."""

@@ -201,3 +201,19 @@ def json_params(body: bytes, unreadable: ApiError) -> Params:
 def is_integer(value: str) -> bool:
     """Whether a parameter is a number of milliseconds or the like, and not absurdly long."""
     return value.isascii() and value.isdigit() and len(value) <= 18
+
+
+def read_required(params: Params, name: str, missing: Callable[[str], ApiError]) -> str:
+    """A mandatory parameter; `missing` is what the venue says without it."""
+    value = params.get(name, "")
+    if not value:
+        raise missing(name)
+    return value
+
+
+def read_integer(params: Params, name: str, wrong: Callable[[str], ApiError]) -> int | None:
+    """An integer parameter, or None where it is absent; `wrong` is what the venue says of another."""
+    value = params.get(name, "")
+    if value and not is_integer(value):
+        raise wrong(name)
+    return int(value) if value else None

@@ -13,7 +13,7 @@ import structlog
 
 from common.runtime.clock import Clock
 from common.venues.errors import OrderNotSent, OrderOutcomeUnknown, OrderRejected, VenueError
-from common.venues.ports import OrderIntent, OrderReport, OrderState
+from common.venues.ports import ORDER_VALID_SECONDS, OrderIntent, OrderReport, OrderState
 from executor.application.ports import OrderOutcomes, Outcome, TradeLedger, Venues
 from executor.application.standings import AccountStandings
 from executor.domain.order_machine import OrderStatus
@@ -25,13 +25,10 @@ log = structlog.get_logger(__name__)
 SEND_WITHIN_SECONDS = 1.0
 """An intent older than this is not sent any more: somebody else may already have resolved it."""
 
-REFUSED_AFTER_SECONDS = 1.5
-"""Venues refuse an order that arrives later after the moment at which it was allowed (ORDER_RECEIVE_WINDOW_MS)."""
-
 DOUBT_SECONDS = 1.0
 """How far a venue's clock may be behind ours (a rail watches it), and the time that it takes to show what it took."""
 
-GIVE_UP_AFTER_SECONDS = SEND_WITHIN_SECONDS + REFUSED_AFTER_SECONDS + DOUBT_SECONDS
+GIVE_UP_AFTER_SECONDS = SEND_WITHIN_SECONDS + ORDER_VALID_SECONDS + DOUBT_SECONDS
 """An order of this age that its venue does not know never takes effect, whoever sent it, or did not."""
 
 RESOLVE_WITHIN_SECONDS = 15.0

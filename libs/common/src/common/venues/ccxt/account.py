@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from ccxt.base import errors as ccxt_errors
+
 from common.domain.identifiers import Side
 from common.runtime.clock import Clock
 from common.venues.ccxt.facts import VenueFacts
@@ -126,8 +128,15 @@ class CcxtAccount(ABC):
     async def _prepare_margin(self, unified: str, leverage: int) -> None:
         """Cross margin and leverage; asks first and changes only what is different."""
 
-    @abstractmethod
-    async def _find_order(self, unified: str, client_order_id: str) -> Mapping[str, Any] | None: ...
+    async def _find_order(self, unified: str, client_order_id: str) -> Mapping[str, Any] | None:
+        """ccxt's order; here, where its own way of asking by client id is the venue's."""
+        try:
+            order: Mapping[str, Any] = await self._exchange.fetch_order(
+                "", unified, {self._facts.client_order_id_parameter: client_order_id}
+            )
+        except ccxt_errors.OrderNotFound:
+            return None
+        return order
 
     @abstractmethod
     async def _read_fills(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]: ...

@@ -41,15 +41,6 @@ class BinanceAccount(CcxtAccount):
         if int(rows[0]["leverage"]) != leverage:
             await self._exchange.set_leverage(leverage, unified)
 
-    async def _find_order(self, unified: str, client_order_id: str) -> Mapping[str, Any] | None:
-        try:
-            order: Mapping[str, Any] = await self._exchange.fetch_order(
-                "", unified, {self._facts.client_order_id_parameter: client_order_id}
-            )
-        except ccxt_errors.OrderNotFound:
-            return None
-        return order
-
     async def _read_fills(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:
         for start, end in self._windows(since):
             page = await self._exchange.fetch_my_trades(unified, start, _PAGE, {"until": end})

@@ -5,8 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ccxt.base import errors as ccxt_errors
-
 from common.venues.ccxt.account import CcxtAccount, milliseconds
 from common.venues.ccxt.markets import decimal
 from common.venues.errors import VenueRefused
@@ -55,11 +53,8 @@ class HyperliquidAccount(CcxtAccount):
             await self._exchange.set_leverage(leverage, unified)
 
     async def _find_order(self, unified: str, client_order_id: str) -> Mapping[str, Any] | None:
-        try:
-            order: Mapping[str, Any] = await self._exchange.fetch_order(
-                "", unified, {self._facts.client_order_id_parameter: client_order_id}
-            )
-        except ccxt_errors.OrderNotFound:
+        order = await super()._find_order(unified, client_order_id)
+        if order is None:
             return None
         if order["status"] == "rejected":
             return {**order, "filled": 0}

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ccxt.base import errors as ccxt_errors
-
 from common.venues.ccxt.account import CcxtAccount, milliseconds
 from common.venues.ccxt.markets import decimal
 from common.venues.errors import VenueRefused
@@ -45,15 +43,6 @@ class OkxAccount(CcxtAccount):
         rows = answer["data"]
         if not rows or any(decimal(row["lever"]) != leverage for row in rows):
             await self._exchange.set_leverage(leverage, unified)
-
-    async def _find_order(self, unified: str, client_order_id: str) -> Mapping[str, Any] | None:
-        try:
-            order: Mapping[str, Any] = await self._exchange.fetch_order(
-                "", unified, {self._facts.client_order_id_parameter: client_order_id}
-            )
-        except ccxt_errors.OrderNotFound:
-            return None
-        return order
 
     async def _read_fills(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:
         market = self._exchange.market(unified)

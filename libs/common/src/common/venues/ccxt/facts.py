@@ -7,14 +7,13 @@ from typing import Any, Literal
 from common.runtime.settings import SettingsError
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.bans import BAN_SECONDS_UNSAID
+from common.venues.ports import ORDER_VALID_SECONDS
 
 RECEIVE_WINDOW_MS = 5000
 """A venue refuses a signed request that is older."""
 
-ORDER_RECEIVE_WINDOW_MS = 1500
-"""The same for orders, counted from the moment at which they were allowed. An order that nobody knows is given up
-only when it can no longer take effect, so this bounds how long a trade may be in doubt.
-"""
+ORDER_RECEIVE_WINDOW_MS = int(ORDER_VALID_SECONDS * 1000)
+"""The same for orders, counted from the moment at which they were allowed."""
 
 BITGET_TIMESTAMP_LIVES_MS = 30_000
 """Bitget has no deadline for requests, it only refuses timestamps that are older than this. So its orders are signed

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from venue_sim.account import Fill, Order, OrderStatus, Origin
 from venue_sim.dialects.bitget.errors import BitgetError, empty, invalid
-from venue_sim.dialects.rest import is_integer
+from venue_sim.dialects.rest import read_integer, read_required
 from venue_sim.dialects.wire import Params, base_asset, rounded, text, to_ms
 from venue_sim.matching import Side
 
@@ -19,6 +20,9 @@ _PRODUCTS = (PRODUCT, "COIN-FUTURES", "USDC-FUTURES", "SUSDT-FUTURES", "SCOIN-FU
 _STATES = {OrderStatus.FILLED: "filled", OrderStatus.EXPIRED: "canceled", OrderStatus.CANCELLED: "canceled"}
 _CLOSED_BY_THE_VENUE = {Origin.LIQUIDATION: "burst_", Origin.DELEVERAGING: "reduce_"}
 _ENTERED_BY = {Origin.TRADER: "API", Origin.OWNER: "WEB"}
+
+required = partial(read_required, missing=empty)
+integer = partial(read_integer, wrong=invalid)
 
 
 def venue_symbol(symbol: str) -> str:
@@ -46,22 +50,6 @@ def required_symbol(params: Params) -> str:
     """The scenario's symbol of the mandatory `symbol` of a contract of the mandatory `productType`."""
     check_account(params)
     return base_asset(required(params, "symbol").upper())
-
-
-def required(params: Params, name: str) -> str:
-    """A mandatory parameter."""
-    value = params.get(name, "")
-    if not value:
-        raise empty(name)
-    return value
-
-
-def integer(params: Params, name: str) -> int | None:
-    """An integer parameter, or None where it is absent."""
-    value = params.get(name, "")
-    if value and not is_integer(value):
-        raise invalid(name)
-    return int(value) if value else None
 
 
 def page(params: Params, rows: Sequence[dict[str, Any]], name: str, id_name: str, longest: timedelta) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from venue_sim.account import Fill, Order, OrderStatus, Origin
 from venue_sim.dialects.gate.errors import empty, invalid
-from venue_sim.dialects.rest import is_integer
+from venue_sim.dialects.rest import read_integer, read_required
 from venue_sim.dialects.wire import Call, Params, rounded, text, to_ms
 from venue_sim.scenario import Instrument
 
@@ -17,6 +18,9 @@ PAGE_DEFAULT, PAGE_MAX = 100, 1000
 CLIENT_PREFIX = "t-"
 _SUFFIX = f"_{QUOTE}"
 _ORIGINS = {Origin.OWNER: "web", Origin.LIQUIDATION: "liquidation", Origin.DELEVERAGING: "auto_deleveraging"}
+
+required = partial(read_required, missing=empty)
+integer = partial(read_integer, wrong=invalid)
 
 
 def contract_name(symbol: str) -> str:
@@ -32,22 +36,6 @@ def symbol_of(contract: str) -> str:
 def required_symbol(params: Params) -> str:
     """The scenario's symbol of the mandatory `contract`."""
     return symbol_of(required(params, "contract"))
-
-
-def required(params: Params, name: str) -> str:
-    """A mandatory parameter."""
-    value = params.get(name, "")
-    if not value:
-        raise empty(name)
-    return value
-
-
-def integer(params: Params, name: str) -> int | None:
-    """An integer parameter, or None where it is absent."""
-    value = params.get(name, "")
-    if value and not is_integer(value):
-        raise invalid(name)
-    return int(value) if value else None
 
 
 def size(quantity: Decimal, instrument: Instrument, call: Call) -> int | str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from venue_sim.account import Fill, Order, OrderStatus, Origin
 from venue_sim.dialects.okx.errors import empty, invalid
-from venue_sim.dialects.rest import is_integer
+from venue_sim.dialects.rest import read_integer, read_required
 from venue_sim.dialects.wire import Params, rounded, text, to_ms
 from venue_sim.scenario import Instrument
 
@@ -16,6 +17,9 @@ PAGE_MAX = 100
 _SUFFIX = f"-{QUOTE}-{KIND}"
 _STATES = {OrderStatus.FILLED: "filled", OrderStatus.EXPIRED: "canceled", OrderStatus.CANCELLED: "canceled"}
 _CATEGORIES = {Origin.LIQUIDATION: "full_liquidation", Origin.DELEVERAGING: "adl"}
+
+required = partial(read_required, missing=empty)
+integer = partial(read_integer, wrong=invalid)
 
 
 def instrument_id(symbol: str) -> str:
@@ -31,22 +35,6 @@ def symbol_of(instrument: str) -> str:
 def required_symbol(params: Params) -> str:
     """The scenario's symbol of the mandatory `instId`."""
     return symbol_of(required(params, "instId"))
-
-
-def required(params: Params, name: str) -> str:
-    """A mandatory parameter."""
-    value = params.get(name, "")
-    if not value:
-        raise empty(name)
-    return value
-
-
-def integer(params: Params, name: str) -> int | None:
-    """An integer parameter, or None where it is absent."""
-    value = params.get(name, "")
-    if value and not is_integer(value):
-        raise invalid(name)
-    return int(value) if value else None
 
 
 def contracts(quantity: Decimal, instrument: Instrument) -> str:

@@ -16,9 +16,9 @@ from common.domain.identifiers import Side
 from common.domain.instruments import Instrument, floor_to_step, lot_violation
 from common.persistence.database import DATABASE_AWAY
 from common.runtime.clock import Clock
-from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS
 from common.venues.errors import OrderNotSent, OrderOutcomeUnknown, OrderRejected, VenueError, VenueRefused
 from common.venues.ports import (
+    ORDER_VALID_SECONDS,
     Balance,
     Fill,
     FundingPayment,
@@ -147,7 +147,7 @@ class PaperVenue:
             taken=take(side, intent.quantity),
             fee_rate=self._taker_fee,
             now=self._clock.now(),
-            refused_after_seconds=None if signed_at is None else signed_at + ORDER_RECEIVE_WINDOW_MS / 1000,
+            refused_after_seconds=None if signed_at is None else signed_at + ORDER_VALID_SECONDS,
         )
 
     async def _instrument(self, symbol: str) -> Instrument:
