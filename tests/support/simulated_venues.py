@@ -1,5 +1,6 @@
 """Simulated venues inside the test's own process: a small market that stands still until the test moves it."""
 
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
@@ -124,3 +126,12 @@ async def running_venue(
     finally:
         server.force_exit = True
         await server.shutdown()
+
+
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For plain HTTP only; to read the machine's certificates, as httpx would, takes longer than many a test."""
+
+
+def control_client(venue: RunningVenue) -> httpx.AsyncClient:
+    """Speaks to the venue's control interface."""
+    return httpx.AsyncClient(base_url=f"{venue.url}/control", verify=_TRUSTS_NOBODY, trust_env=False)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.simulated_venues import NOON, RunningVenue, running_venue
+from support.simulated_venues import NOON, RunningVenue, control_client, running_venue
 from venue_sim.matching import Side
 from venue_sim.venue import OrderRequest
 
@@ -21,7 +21,7 @@ async def simulated() -> AsyncIterator[RunningVenue]:
 
 @pytest.fixture
 async def control(simulated: RunningVenue) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=simulated.url + "/control") as client:
+    async with control_client(simulated) as client:
         yield client
 
 

@@ -27,7 +27,7 @@ from common.venues.errors import (
     VenueUnreachable,
 )
 from common.venues.ports import OrderIntent, OrderReport, OrderState
-from support.simulated_venues import NOON, PROTOCOLS, TRADING_KEYS, RunningVenue, running_venue
+from support.simulated_venues import NOON, PROTOCOLS, TRADING_KEYS, RunningVenue, control_client, running_venue
 from venue_sim.account import Account
 
 from .spoken import SPOKEN
@@ -122,7 +122,7 @@ class Trader:
 async def trader(request: pytest.FixtureRequest) -> AsyncIterator[Trader]:
     async with AsyncExitStack() as stack:
         simulated = await stack.enter_async_context(running_venue(request.param))
-        control = await stack.enter_async_context(httpx.AsyncClient(base_url=f"{simulated.url}/control"))
+        control = await stack.enter_async_context(control_client(simulated))
         address = VenueAddress(request.param, request.param, simulated.url)
         clock = MarketClock(simulated)
         market, account, desk = await connect_trading_venue(address, TRADING_KEYS, clock)
