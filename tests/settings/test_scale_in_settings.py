@@ -14,7 +14,7 @@ import pytest
 from support.service_group import COARSE, ServiceGroup
 
 SERVICES = ("signal_ingest", "executor", "position_monitor")
-SPEED = 60.0
+SPEED = 30.0
 MIN_INTERVAL = timedelta(minutes=1.5)
 SETTINGS = {
     "LIVE_TRADING_PER_LEG_USDT": "150",
@@ -27,12 +27,12 @@ SETTINGS = {
 
 
 @asynccontextmanager
-async def observed(group: ServiceGroup, symbol: str) -> AsyncIterator[None]:
+async def observed(group: ServiceGroup, symbol: str, short: str = "104") -> AsyncIterator[None]:
     """Somebody sees the gap again and again, every 24 seconds of market time."""
 
     async def look_again() -> None:
         while True:
-            await group.post(symbol, "100", "104")
+            await group.post(symbol, "100", short)
             await group.clock.sleep(24)
 
     looking = asyncio.create_task(look_again())
@@ -47,7 +47,8 @@ async def test_trigger_mult_interval_and_entries_rule_a_rescue(group: ServiceGro
     trade = await group.open_trade(COARSE)
     # 1.2 times the first 2 % is passed, 1.5 times is not.
     await group.gap(COARSE, "100", "102.6")
-    await group.entries(trade["id"], 2)
+    async with observed(group, COARSE, "102.6"):
+        await group.entries(trade["id"], 2)
     await group.gap(COARSE, "100", "104")
     cooling = await group.sample(trade["id"], "hold", "cooldown")
     assert cooling["evidence"]["rule"]["min_interval_minutes"] == 1.5

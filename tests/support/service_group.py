@@ -40,7 +40,7 @@ SYMBOLS = tuple(f"T{number:02}" for number in range(24))
 COARSE = "COARSE"
 """The same with lots of 1."""
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 LIVE = {
     "LIVE_TRADING_MODE": "live",

@@ -57,7 +57,7 @@ class Part:
     title: str
     command: Command
     probe: Probe
-    deadline_seconds: float = 30.0
+    deadline_seconds: float = 60.0
 
     @property
     def name(self) -> str:
