@@ -1,31 +1,15 @@
 """The service's own endpoint: every watched trade as it stands now, why, and what would happen next."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 from common.domain.identifiers import Leg
+from common.domain.position import Valuation
 from position_monitor.application.monitor import Monitor
 from position_monitor.application.watch import Judgement
-
-
-class ValuationView(BaseModel):
-    """Figures of SPEC 2 at the prices at which the trade could be closed now."""
-
-    long_sell: Decimal
-    short_buy: Decimal
-    spread_now: float
-    exit_spread_pct: float
-    pnl_spread: float
-    position_pnl_usdt: Decimal
-    fees_usdt: Decimal | None
-    funding_usdt: Decimal | None
-    total_pnl_usdt: Decimal
-    total_pnl_pct: float
-    pnl_complete: bool
 
 
 class NextView(BaseModel):
@@ -50,7 +34,7 @@ class PositionView(BaseModel):
     judged_at: datetime
     verdict: str
     reason: str
-    valuation: ValuationView | None
+    valuation: Valuation | None
     funding_per_hour: float | None
     next: NextView
     evidence: dict[str, Any]
@@ -73,7 +57,6 @@ def add_positions(app: FastAPI, monitor: Monitor) -> None:
 
 def _view(judgement: Judgement) -> PositionView:
     trade, market, evidence = judgement.trade, judgement.market, judgement.evidence
-    valuation = market.valuation
     return PositionView(
         signal_id=trade.signal_id,
         symbol=trade.symbol,
@@ -84,7 +67,7 @@ def _view(judgement: Judgement) -> PositionView:
         judged_at=judgement.at,
         verdict=str(judgement.verdict.action),
         reason=judgement.verdict.reason,
-        valuation=ValuationView.model_validate(valuation, from_attributes=True) if valuation else None,
+        valuation=market.valuation,
         funding_per_hour=market.funding_per_hour,
         next=NextView(
             tp_exit_spread_pct=evidence["tp_exit_spread_pct"],
