@@ -1,5 +1,6 @@
 """What deploy/compose promises: confined containers, secrets where they belong, and live trading by choice alone."""
 
+import itertools
 import os
 import re
 import shutil
@@ -11,10 +12,14 @@ import jsonschema
 import pytest
 import yaml
 
+from api_gateway.settings import AlertSettings
 from common.persistence.logins import ROLE_OF_SERVICE, passwords_in
 from common.runtime.access import AccessSettings, Role, read_access
 from common.runtime.secret_files import with_secret_files
-from common.runtime.settings import is_address, load
+from common.runtime.settings import KNOWN_VENUES, SettingsError, is_address, load
+from common.venues.addresses import VenueAddress, venue_addresses
+from common.venues.credentials import credential_variables
+from executor.settings import credentials
 from support.compose_schema import COMPOSE_SCHEMA
 from venue_sim.scenario import load_scenario
 
@@ -29,7 +34,12 @@ OVERLAYS = {"alone": (BASE,), "demo": (BASE, DEMO), "live": (BASE, LIVE)}
 SERVICES = ("signal-ingest", "executor", "position-monitor", "api-gateway")
 PUBLISHED = {"api-gateway": "4002", "signal-ingest": "4011"}
 SIMULATED = {"venue-binance", "venue-bybit"}
-VENUE_KEYS = re.compile(r"^(venue|demo)_\w+_api_(key|secret)$")
+VENUE_KEYS = re.compile(r"^(venue|demo)_\w+_api_(key|secret|passphrase)$")
+KEYS_OF_VENUE = {
+    venue: [variable.lower() for variable in credential_variables(VenueAddress(venue, venue, None))]
+    for venue in KNOWN_VENUES
+}
+YOURS = {"alert_urls", *itertools.chain.from_iterable(KEYS_OF_VENUE.values())}
 
 
 def merged(files: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Any]]:
@@ -114,6 +124,7 @@ def test_a_container_gets_its_own_secrets_and_the_executor_alone_the_keys(overla
     for name in SERVICES:
         own = {f"{name.replace('-', '_')}_{what}" for what in ("database_url", "nats_url")}
         own |= {"access_tokens"} if name in PUBLISHED else set()
+        own |= {"alert_urls"} if name == "api-gateway" else set()
         keys = {source for source in sources(services[name]) if VENUE_KEYS.match(source)}
         assert sources(services[name]) - keys == own
         assert bool(keys) == (name == "executor" and overlay != "alone")
@@ -181,14 +192,39 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return script
 
 
-def test_make_secrets_makes_every_file_but_the_operators_keys(made: Path) -> None:
+def test_make_secrets_makes_every_file_and_leaves_the_operators_own_to_be_filled(made: Path) -> None:
     folder = made.parent / "secrets"
     declared = {secret["file"] for file in FILES.values() for secret in file["secrets"].values()}
-    wanted = {Path(file).name for file in declared if not Path(file).name.startswith("venue_")}
-    assert {file.name for file in folder.iterdir()} == wanted
+    files = {file.name: file for file in folder.iterdir()}
+    assert set(files) == {Path(file).name for file in declared}
     assert folder.stat().st_mode & 0o077 == 0
-    texts = [file.read_text() for file in folder.iterdir() if file.name != "nats_users.conf"]
+    assert {name for name, file in files.items() if not file.stat().st_size} == YOURS
+    assert {file.stat().st_mode & 0o777 for name, file in files.items() if name in YOURS} == {0o644}
+    texts = [file.read_text() for name, file in files.items() if name not in YOURS | {"nats_users.conf"}]
     assert len(set(texts)) == len(texts)
+
+
+def test_live_takes_the_keys_of_every_venue_for_the_executor() -> None:
+    keys = {source for source in sources(MERGED["live"]["executor"]) if VENUE_KEYS.match(source)}
+    assert keys == set(itertools.chain.from_iterable(KEYS_OF_VENUE.values()))
+
+
+def test_keys_of_venues_that_are_not_traded_stay_empty_without_harm(made: Path, tmp_path: Path) -> None:
+    for name in itertools.chain.from_iterable(KEYS_OF_VENUE.values()):
+        shutil.copy(made.parent / "secrets" / name, tmp_path)
+    for name in (*KEYS_OF_VENUE["okx"], *KEYS_OF_VENUE["gate"]):
+        (tmp_path / name).write_text(f"{name} of mine\n")
+    environment = with_secret_files({"SECRETS_DIR": str(tmp_path)})
+    found = credentials(venue_addresses(("okx", "gate"), environment), environment)
+    assert found["okx"].texts == tuple(f"{name} of mine" for name in KEYS_OF_VENUE["okx"])
+    assert found["gate"].texts == (*(f"{name} of mine" for name in KEYS_OF_VENUE["gate"]), "")
+    with pytest.raises(SettingsError, match=r"not set: VENUE_BITGET_API_KEY, .*_API_SECRET, .*_API_PASSPHRASE"):
+        credentials(venue_addresses(("okx", "bitget"), environment), environment)
+
+
+def test_without_addresses_of_the_operators_alerts_are_off(made: Path, tmp_path: Path) -> None:
+    shutil.copy(made.parent / "secrets" / "alert_urls", tmp_path)
+    assert load(AlertSettings, with_secret_files({"SECRETS_DIR": str(tmp_path)})).addresses == []
 
 
 def test_the_made_addresses_fit_together(made: Path) -> None:

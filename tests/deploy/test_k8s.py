@@ -189,7 +189,7 @@ def test_no_secret_is_in_the_manifests(overlay: str) -> None:
     for workload in (found for found in RENDERED[overlay] if pod_of(found)):
         for container in containers_of(workload):
             for variable in container.get("env", []):
-                if re.search("PASSWORD|SECRET|KEY|TOKEN|DATABASE_URL", variable["name"]):
+                if re.search("PASSWORD|SECRET|KEY|TOKEN|DATABASE_URL|ALERT_URLS", variable["name"]):
                     assert variable.keys() == {"name", "valueFrom"}, variable["name"]
 
 
@@ -209,17 +209,26 @@ def test_only_the_gateway_is_reachable_by_anybody(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", ["paper", "live"])
-def test_only_who_speaks_to_venues_leaves_the_cluster_and_by_https_alone(overlay: str) -> None:
-    outside = {}
-    for found in RENDERED[overlay]:
-        if pod_of(found):
-            name = found["metadata"]["name"]
-            out = [rule for rule in rules(overlay, name, "egress") if any("ipBlock" in to for to in rule.get("to", []))]
-            outside[name] = [to["ipBlock"] for rule in out for to in rule["to"]]
-            assert [rule["ports"] for rule in out] in ([], [[{"protocol": "TCP", "port": 443}]])
-    assert {name for name, blocks in outside.items() if blocks} == SPEAK_TO_VENUES
-    for block in itertools.chain.from_iterable(outside.values()):
-        assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(block["except"])
+def test_venues_and_alerts_are_reached_outside_of_the_cluster_and_nothing_else_is(overlay: str) -> None:
+    ports = {}
+    for name in (found["metadata"]["name"] for found in RENDERED[overlay] if pod_of(found)):
+        out = [rule for rule in rules(overlay, name, "egress") if any("ipBlock" in to for to in rule.get("to", []))]
+        ports[name] = {port["port"] for rule in out for port in rule["ports"]}
+        for block in (to["ipBlock"] for rule in out for to in rule["to"]):
+            assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(block["except"])
+    https = {443}
+    mail = {465, 587}
+    wanted = {**dict.fromkeys(SPEAK_TO_VENUES, https), "api-gateway": https | mail}
+    assert {name: found for name, found in ports.items() if found} == wanted
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_gateway_alone_knows_where_alerts_go_and_starts_without_it(overlay: str) -> None:
+    knows = [m["metadata"]["name"] for m in RENDERED[overlay] if pod_of(m) and "tandem-alerts" in secrets_of(m)]
+    assert knows == ["api-gateway"]
+    (container,) = pod_of(of_kind(overlay, "Deployment")["api-gateway"])["containers"]
+    (variable,) = [one for one in container["env"] if one["name"] == "ALERT_URLS"]
+    assert variable["valueFrom"]["secretKeyRef"] == {"name": "tandem-alerts", "key": "urls", "optional": True}
 
 
 def test_nothing_of_the_demo_leaves_its_namespace() -> None:
