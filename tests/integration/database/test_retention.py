@@ -13,6 +13,7 @@ from api_gateway.adapters.listings import AUDIT, SAMPLES, Source, page_query
 from api_gateway.application.ports import Wanted
 from common.persistence import retention
 from common.persistence.database import connect_pool
+from common.persistence.retention import AUDIT as AUDIT_HISTORY
 from common.persistence.retention import BY_MONTH, Connection, Month, RetentionSettings, forget, make_months
 from common.runtime.settings import SettingsError, load
 from support.embedded_stack import Database
@@ -103,7 +104,48 @@ async def test_rows_of_months_that_nobody_made_move_there_and_later_ones_find_th
     assert len(await desk.times("live_trade_spread_sample", "sampled_at")) == 3
 
 
-async def test_no_row_is_lost_that_a_service_writes_while_its_month_is_made(database: Database, desk: Desk) -> None:
+async def test_what_is_too_much_to_move_becomes_one_partition_that_goes_with_its_last_month(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MOVED_ROWS_MAX", 2)
+    trade = await desk.rows.trade(status="closed", finalised_at=day(2026, 9))
+    moments = [day(2026, 7, 1), day(2026, 9, 30), day(2026, 9, 2)]
+    for moment in moments:
+        await desk.rows.sample(trade, at=moment)
+        await desk.rows.audit("decided", at=moment)
+    made = await make_months(desk.connection, NOVEMBER)
+    assert made[:4] == ["audit_2026_09", "audit_2026_11", "audit_2026_12", "audit_2027_01"]
+    await desk.rows.audit("decided", at=day(2026, 8))
+    await desk.rows.audit("decided", at=day(2026, 6))
+    found = await desk.rows.pool.fetch("SELECT tableoid::regclass::text AS month FROM watchlist.audit ORDER BY id")
+    assert [row["month"].removeprefix("watchlist_months.audit_") for row in found] == ["2026_09"] * 4 + ["default"]
+    assert await make_months(desk.connection, NOVEMBER) == ["audit_2026_06"]
+    settings = RetentionSettings(retention_audit_months=2, retention_samples_months=2)
+    assert (await forget(desk.connection, settings, NOVEMBER))["live_trade_spread_sample"] == 0
+    assert await desk.times("live_trade_spread_sample", "sampled_at") == moments
+    assert (await forget(desk.connection, ONE_MONTH, NOVEMBER))["live_trade_spread_sample"] == 1
+    assert await desk.times("live_trade_spread_sample", "sampled_at") == []
+
+
+@pytest.mark.parametrize("strange", [day(2027, 5), day(2026, 5)], ids=["not yet come", "before a month that is there"])
+async def test_what_cannot_become_one_partition_is_moved(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, strange: datetime
+) -> None:
+    monkeypatch.setattr(retention, "MOVED_ROWS_MAX", 1)
+    await make_months(desk.connection, day(2026, 6))  # with August
+    for moment in (strange, day(2026, 9), day(2026, 10)):
+        await desk.rows.audit("decided", at=moment)
+    made = await make_months(desk.connection, NOVEMBER)
+    assert {Month.of(strange).partition_of(AUDIT_HISTORY), "audit_2026_09", "audit_2026_10"} <= set(made)
+    assert await desk.connection.fetchval("SELECT count(*) FROM watchlist_months.audit_default") == 0
+    assert await make_months(desk.connection, NOVEMBER) == []
+
+
+@pytest.mark.parametrize("moved_rows_max", [10_000, 3])
+async def test_no_row_is_lost_that_a_service_writes_while_its_month_is_made(
+    database: Database, desk: Desk, monkeypatch: pytest.MonkeyPatch, moved_rows_max: int
+) -> None:
+    monkeypatch.setattr(retention, "MOVED_ROWS_MAX", moved_rows_max)
     trade = await desk.rows.trade()
     own = await connect_pool(database.dsn_of("position_monitor"), "position_monitor")
     count = "SELECT count(*) FROM watchlist.live_trade_spread_sample"

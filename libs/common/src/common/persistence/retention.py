@@ -1,8 +1,8 @@
 """Keeps the history by month: `python -m common.persistence.retention` with the owner's DATABASE_URL, once a day.
 
-Months are made ahead, what went to the default partition meanwhile moves into its month, and what is older than the
-settings say goes. Months that an unfinished trade reaches into stay. Nothing depends on it: without it rows collect in
-the default partition, and history is kept for ever.
+Months are made ahead, what went to the default partition meanwhile moves into its month, or becomes one partition where
+it is too much to move, and what is older than the settings say goes. Months that an unfinished trade reaches into stay.
+Nothing depends on it: without it rows collect in the default partition, and history is kept for ever.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 from pydantic import Field
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 else:  # asyncpg's classes are generic for the type checker only
     Connection = asyncpg.Connection
 
+Result = TypeVar("Result")
+
 AHEAD_MONTHS = 2
 DELETE_BATCH = 10_000
+MOVED_ROWS_MAX = 10_000
 LOCK_TRIES = 10
 # Shorter than the second after which the server looks for deadlocks: in one, this command gives way and not a service.
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '500ms'"
@@ -107,6 +110,8 @@ async def make_months(connection: Connection, now: datetime) -> list[str]:
     """
     made = []
     for history in BY_MONTH:
+        if await _has_many_in_default(connection, history):
+            made += await _patiently(connection, partial(_take_default_whole, connection, history, Month.of(now)))
         wanted = {Month.of(now).later(number) for number in range(AHEAD_MONTHS + 1)}
         wanted |= await _months_in_default(connection, history)
         for month in sorted(wanted - set(await _months(connection, history))):
@@ -153,11 +158,38 @@ async def _months_in_default(connection: Connection, history: History) -> set[Mo
     return {Month.of(row["month"]) for row in rows}
 
 
+async def _has_many_in_default(connection: Connection, history: History) -> bool:
+    rows = f"SELECT FROM {MONTHS_SCHEMA}.{history.table}_default OFFSET {MOVED_ROWS_MAX}"
+    return bool(await connection.fetchval(f"SELECT EXISTS ({rows})"))
+
+
+async def _take_default_whole(connection: Connection, history: History, this_month: Month) -> list[str]:
+    """Makes the default partition that of all months in it: its rows are looked at behind the locked door, not moved.
+
+    It is named by the last of them, so it goes when that one does. Nothing is made where a month stands between them,
+    or where rows are of a time that has not come.
+    """
+    table, default = f"{SCHEMA}.{history.table}", f"{MONTHS_SCHEMA}.{history.table}_default"
+    await _lock(connection, history)
+    ends = await connection.fetchrow(f"SELECT min({history.time}) AS first, max({history.time}) AS last FROM {default}")  # noqa: S608
+    if ends is None or ends["first"] is None:
+        return []  # another one was faster
+    first, last = Month.of(ends["first"]), Month.of(ends["last"])
+    if last > this_month or any(first <= month <= last for month in await _months(connection, history)):
+        return []
+    made = last.partition_of(history)
+    await connection.execute(f"ALTER TABLE {table} DETACH PARTITION {default}")
+    await connection.execute(f"ALTER TABLE {default} RENAME TO {made}")
+    await _attach(connection, history, f"{MONTHS_SCHEMA}.{made}", first, last)
+    await connection.execute(f"CREATE TABLE {default} PARTITION OF {table} DEFAULT")
+    return [made]
+
+
 async def _make(connection: Connection, history: History, month: Month) -> None:
     """Behind a locked door: who chose the default partition before the move would be refused there, or miss rows."""
     default, made = f"{MONTHS_SCHEMA}.{history.table}_default", f"{MONTHS_SCHEMA}.{month.partition_of(history)}"
     start, end = month.start.isoformat(), month.later(1).start.isoformat()
-    await connection.execute(f"LOCK TABLE {SCHEMA}.{history.table} IN ACCESS EXCLUSIVE MODE")
+    await _lock(connection, history)
     if await connection.fetchval("SELECT to_regclass($1)", made) is not None:
         return  # another one was faster
     await connection.execute(f"CREATE TABLE {made} (LIKE {SCHEMA}.{history.table})")
@@ -165,8 +197,17 @@ async def _make(connection: Connection, history: History, month: Month) -> None:
         f"WITH moved AS (DELETE FROM {default} WHERE {history.time} >= '{start}' AND {history.time} < '{end}' "  # noqa: S608
         f"RETURNING *) INSERT INTO {made} SELECT * FROM moved"
     )
+    await _attach(connection, history, made, month, month)
+
+
+async def _lock(connection: Connection, history: History) -> None:
+    await connection.execute(f"LOCK TABLE {SCHEMA}.{history.table} IN ACCESS EXCLUSIVE MODE")
+
+
+async def _attach(connection: Connection, history: History, partition: str, first: Month, last: Month) -> None:
+    start, end = first.start.isoformat(), last.later(1).start.isoformat()
     await connection.execute(
-        f"ALTER TABLE {SCHEMA}.{history.table} ATTACH PARTITION {made} FOR VALUES FROM ('{start}') TO ('{end}')"
+        f"ALTER TABLE {SCHEMA}.{history.table} ATTACH PARTITION {partition} FOR VALUES FROM ('{start}') TO ('{end}')"
     )
 
 
@@ -188,18 +229,18 @@ async def _delete_before(connection: Connection, history: History, oldest: Month
             return deleted
 
 
-async def _patiently(connection: Connection, work: Callable[[], Awaitable[object]]) -> None:
-    """Runs work in a transaction that never makes others wait long: it gives up its place and comes again."""
-    for tries_left in reversed(range(LOCK_TRIES)):
+async def _patiently(connection: Connection, work: Callable[[], Awaitable[Result]]) -> Result:
+    """Runs work in a transaction that does not stand in others' way while it waits: it gives up and comes again."""
+    tries_left = LOCK_TRIES
+    while True:
+        tries_left -= 1
         try:
             async with connection.transaction():
                 await connection.execute(_LOCK_TIMEOUT)
-                await work()
+                return await work()
         except _BUSY:
             if not tries_left:
                 raise
-        else:
-            return
 
 
 async def _run(dsn: str, settings: RetentionSettings, now: datetime) -> None:
