@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from common.messages.contracts import CloseRequested, TradingStateRequested
+from common.messages.contracts import CloseRequested, FlattenRequested, TradingStateRequested
 from common.messages.envelope import Envelope
 from support.embedded_stack import Database
 from support.ledger_rows import NOON, LedgerRows
@@ -214,6 +214,40 @@ async def test_all_open_trades_are_closed_at_once_and_one_that_cannot_be_hinders
 async def test_closing_all_of_nothing_is_done(run: Run) -> None:
     ended = await run("close", "--all", *ADA)
     assert (ended.code, ended.out) == (0, "No trade is open.\n")
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "code", "said"),
+    [("flat", "0", 0, "binance says that it holds 0 SOL"), ("refused", "3", 1, "3 SOL")],
+)
+async def test_a_flatten_waits_for_what_the_venue_says(
+    run: Run, rows: LedgerRows, state: str, held: str, code: int, said: str
+) -> None:
+    trade = await rows.trade()
+    unconfirmed = await run("flatten", "binance", "SOL", *ADA)
+    assert unconfirmed.code == 2
+    assert f"This closes trade {trade.id} (SOL, " in unconfirmed.sentence
+    assert await outbox(rows) == []
+
+    async def executor() -> FlattenRequested:
+        await until(lambda: outbox(rows))
+        [envelope] = await outbox(rows)
+        wish = envelope.read(FlattenRequested)
+        await rows.pool.execute(
+            "INSERT INTO watchlist.operator_flatten VALUES ($1, 'k', 'binance', 'SOL', $2, $3, $4, $5)",
+            wish.request_id,
+            wish.requested_by,
+            state,
+            {"venue_quantity": held, "read_at": NOON, **({} if state == "flat" else {"reason": "it may be yours"})},
+            NOON,
+        )
+        return wish
+
+    command = ("flatten", "binance", "SOL", "--yes", "--who", "ada", "--why", "moving")
+    ended, wish = await asyncio.gather(run(*command), executor())
+    assert ended.code == code
+    assert said in ended.out + ended.err
+    assert (wish.requested_by, wish.why, wish.include_unowned) == ("operator:ada", "moving", False)
 
 
 async def test_errors_are_listed_and_filtered(run: Run, rows: LedgerRows) -> None:

@@ -137,3 +137,66 @@ def test_a_test_alert_that_did_not_arrive_in_time_is_not_done(answering: Answeri
     answering.answers(outcome | {"is_delivered": True, "told": "every address took it"})
     done = tandem("alerts", "test", "--gateway", answering.url)
     assert (done.code, done.out) == (0, "After 0.5 s every address took it.\n")
+
+
+def flattened(state: str, told: str, **evidence: str) -> dict[str, object]:
+    return {
+        "request_id": "flatten-bybit-SOL-1",
+        "venue": "bybit",
+        "symbol": "SOL",
+        "status": {"state": state, "evidence": evidence, "updated_at": "2025-10-10T22:00:01Z"},
+        "waited_seconds": 2.5,
+        "told": told,
+        "see": "/api/live_trading/flattened/flatten-bybit-SOL-1",
+    }
+
+
+FLATTEN = ("flatten", "bybit", "SOL", "--who", "ada", "--why", "moving", "--wait", "2.5")
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "code", "said"),
+    [
+        (202, "working", 4, "not flat after 2.5 s: the venue says"),
+        (409, "not_flat", 1, "Not flat: the venue says"),
+        (409, "refused", 1, "Not flat: the venue says"),
+    ],
+)
+def test_a_flatten_that_the_venue_does_not_bear_out_is_not_done(
+    answering: Answering, status: int, state: str, code: int, said: str
+) -> None:
+    answering.answers(flattened(state, "the venue says why"), status)
+    ended = tandem(*FLATTEN, "--yes", "--gateway", answering.url)
+    assert (ended.code, ended.out) == (code, "")
+    assert said in ended.sentence
+    as_json = tandem(*FLATTEN, "--yes", "--json", "--gateway", answering.url)
+    assert (as_json.code, as_json.json["status"]["state"]) == (code, state)
+
+
+def test_a_flatten_is_done_once_the_venue_says_zero(answering: Answering) -> None:
+    read_at = {"venue_quantity": "0", "read_at": "2025-10-10T22:00:00Z"}
+    answering.answers(flattened("flat", "bybit says that it holds 0 SOL", **read_at))
+    ended = tandem(*FLATTEN, "--include-unowned", "--yes", "--gateway", answering.url)
+    told = "Flat: bybit says that it holds 0 SOL, read at 2025-10-10 22:00:00Z.\n"
+    assert (ended.code, ended.out, ended.err) == (0, told, "")
+    position = {"venue": "bybit", "symbol": "SOL", "include_unowned": True}
+    assert answering.bodies == [position | {"who": "ada", "why": "moving", "wait_seconds": 2.5}]
+
+
+def test_a_flatten_that_the_gateway_refuses_is_no_outcome(answering: Answering) -> None:
+    answering.answers({"detail": "another request is at work"}, 409)
+    ended = tandem(*FLATTEN, "--yes", "--json", "--gateway", answering.url)
+    assert (ended.code, ended.out) == (1, "")
+    assert "another request is at work" in ended.sentence
+
+
+@pytest.mark.parametrize("options", [(), ("--include-unowned",)])
+def test_what_a_flatten_touches_is_said_before_it_is_confirmed(answering: Answering, options: tuple[str, ...]) -> None:
+    legs = [{"leg": "long", "venue": "bybit"}, {"leg": "short", "venue": "okx"}]
+    answering.answers({"items": [{"signal_id": 7, "symbol": "SOL", "legs": legs}], "next": None})
+    ended = tandem(*FLATTEN, *options, "--gateway", answering.url)
+    assert ended.code == 2
+    assert "This closes trade 7 (SOL, bybit/okx)" in ended.sentence
+    assert ("your own" if options else "left alone") in ended.sentence
+    assert "--yes" in ended.sentence
+    assert answering.bodies == []

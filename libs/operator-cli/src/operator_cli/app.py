@@ -2,7 +2,19 @@
 
 import typer
 
-from operator_cli.commands import alerts, close, config, errors, explain, migrate, status, trades, trading_state, venues
+from operator_cli.commands import (
+    alerts,
+    close,
+    config,
+    errors,
+    explain,
+    flatten,
+    migrate,
+    status,
+    trades,
+    trading_state,
+    venues,
+)
 
 HELP = """Operate Tandem: look at it, stop it, close trades, migrate its database.
 
@@ -21,10 +33,11 @@ app.command()(status.status)
 app.command()(trades.trades)
 app.command()(explain.explain)
 app.command()(errors.errors)
-app.command()(trading_state.halt)
-app.command()(trading_state.reduce)
+app.command("halt")(trading_state.halt)
+app.command("reduce")(trading_state.reduce)
 app.command()(trading_state.resume)
 app.command()(close.close)
+app.command()(flatten.flatten)
 app.command()(config.config)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(migrate.app, name="migrate")

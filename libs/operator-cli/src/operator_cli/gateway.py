@@ -36,7 +36,7 @@ class Gateway:
         self._http.close()
 
     def get(self, path: str, query: Query | None = None, *, statuses: frozenset[int] = frozenset()) -> Content:
-        """What stands at `path`; an error status among `statuses` is an answer too.
+        """What stands at `path`; an error status among `statuses` is an answer too, unless it comes as a problem.
 
         Raises:
             Refused: the gateway says no.
@@ -63,8 +63,10 @@ class Gateway:
             if position is None or len(items) >= limit:
                 return items
 
-    def post(self, path: str, body: Mapping[str, object], *, wait_seconds: float) -> Content:
-        """The outcome of a command that the gateway waits for, `wait_seconds` (real) at most.
+    def post(
+        self, path: str, body: Mapping[str, object], *, wait_seconds: float, statuses: frozenset[int] = frozenset()
+    ) -> Content:
+        """The outcome of a command that the gateway waits for, `wait_seconds` (real) at most; `statuses` as `get`.
 
         Raises:
             Refused: the gateway says no.
@@ -77,7 +79,7 @@ class Gateway:
         except httpx.HTTPError as error:
             unknown = ": it is not known whether the request was recorded; asking again is safe"
             raise self._unreachable(error, unknown) from error
-        return self._content(response)
+        return self._content(response, statuses)
 
     def _content(self, response: httpx.Response, statuses: frozenset[int] = frozenset()) -> Content:
         try:
@@ -86,11 +88,13 @@ class Gateway:
             content = None
         if not isinstance(content, dict):
             raise self._no_gateway(response.status_code)
-        if response.is_success or response.status_code in statuses:
+        if response.is_success:
             return content
-        if "detail" not in content:
-            raise self._no_gateway(response.status_code)
-        raise Refused(_sentence(response.status_code, content))
+        if "detail" in content:
+            raise Refused(_sentence(response.status_code, content))
+        if response.status_code in statuses:
+            return content
+        raise self._no_gateway(response.status_code)
 
     def _unreachable(self, error: httpx.HTTPError, consequence: str = "") -> Unreachable:
         reason = str(error) or type(error).__name__

@@ -1,5 +1,7 @@
 """`tandem halt`, `reduce` and `resume`: what trading is allowed to do."""
 
+from collections.abc import Callable
+
 from operator_cli.exits import NotYet
 from operator_cli.gateway import Gateway
 from operator_cli.options import (
@@ -21,32 +23,29 @@ from operator_cli.printing import Page, moment, show_json
 WAIT_SECONDS = 10.0
 
 
-def halt(
-    why: Why = None,
-    who: Who = None,
-    wait: WaitSeconds = WAIT_SECONDS,
-    gateway: GatewayAddress = DEFAULT_GATEWAY,
-    token_file: TokenFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Stop all trading: nothing opens, and only an operator closes (a stray leg is still taken back)."""
-    wanted_why, wanted_who = reason(why), asker(who)
-    with connect(gateway, token_file) as asked:
-        _move(asked, "halted", wanted_who, wanted_why, wait, as_json=as_json)
+def _stopping(state: str, summary: str) -> Callable[..., None]:
+    """A command that takes something away from trading, and so needs no confirmation."""
+
+    def move(
+        why: Why = None,
+        who: Who = None,
+        wait: WaitSeconds = WAIT_SECONDS,
+        gateway: GatewayAddress = DEFAULT_GATEWAY,
+        token_file: TokenFile = None,
+        as_json: AsJson = False,
+    ) -> None:
+        wanted_why, wanted_who = reason(why), asker(who)
+        with connect(gateway, token_file) as asked:
+            _move(asked, state, wanted_who, wanted_why, wait, as_json=as_json)
+
+    move.__doc__ = summary
+    return move
 
 
-def reduce(
-    why: Why = None,
-    who: Who = None,
-    wait: WaitSeconds = WAIT_SECONDS,
-    gateway: GatewayAddress = DEFAULT_GATEWAY,
-    token_file: TokenFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Open nothing more; open trades are still closed by their own rules."""
-    wanted_why, wanted_who = reason(why), asker(who)
-    with connect(gateway, token_file) as asked:
-        _move(asked, "reducing", wanted_who, wanted_why, wait, as_json=as_json)
+halt = _stopping(
+    "halted", "Stop all trading: nothing opens, and only an operator closes (a stray leg is still taken back)."
+)
+reduce = _stopping("reducing", "Open nothing more; open trades are still closed by their own rules.")
 
 
 def resume(
