@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, async_playwright, expect
 
 from api_gateway.bootstrap import SERVICE, assemble, read_configuration
 from common.messaging.bus import Bus
@@ -24,6 +24,7 @@ from local_stack.stack import LocalStack, StackPlan
 from support.embedded_stack import quiet_screen
 from support.running_stack import RunningStack
 
+AUDIT = (Path(__file__).parent / "audit.js").read_text()
 SCENARIO = Path(__file__).parent / "desk.toml"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 ALONE = (
@@ -36,9 +37,34 @@ ALONE = (
     "--disable-sync",
 )
 """No sandbox, which root may not have; and nothing that a browser asks of the world by itself."""
+DESK, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=360, height=780)
+
+expect.set_options(timeout=30_000)
+"""What is waited for comes within a second, on a machine that has nothing else to do."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+class Seat:
+    """A page with what its console said."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.said: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.said.append(message.text)
+
+    async def open(self, route: str = "#/") -> Page:
+        """The page at that place, once it shows something."""
+        await self.page.goto(f"{self.url}/{route}")
+        await expect(self.page.locator("#main")).not_to_contain_text("Loading…")
+        return self.page
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """A headless Chromium."""
     found = next((path for path in map(shutil.which, CHROMIUMS) if path), None)
@@ -50,7 +76,7 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
     """The stack with its market; market time stands still until a test starts it."""
     plan = StackPlan(
@@ -61,6 +87,20 @@ async def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) ->
         httpx.AsyncClient(trust_env=False, timeout=10) as http,
     ):
         yield RunningStack(stack, http)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A browser of its own, at the size of a desk."""
+    context = await browser.new_context(viewport=DESK)
+    yield context
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def seat(context: BrowserContext, running: RunningStack) -> Seat:
+    """A fresh page."""
+    return Seat(await context.new_page(), running.stack.service_url("api_gateway"))
 
 
 @contextlib.asynccontextmanager

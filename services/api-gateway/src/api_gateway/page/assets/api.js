@@ -24,14 +24,15 @@ export class Api {
     return { status: response.status, data: await bodyOf(response), tag: response.headers.get("ETag") };
   }
 
-  /** Sends a command; `key` makes asking again safe. */
-  async send(method, path, body, key = null) {
+  /** Sends a command; `key` makes asking again safe. `accepts` are statuses that may come with an outcome, too. */
+  async send(method, path, body, key = null, accepts = []) {
     const headers = { "Content-Type": "application/json" };
     if (this.csrfToken) headers["X-CSRF-Token"] = this.csrfToken;
     if (key) headers["Idempotency-Key"] = key;
     const request = { method, headers, body: body === null ? undefined : JSON.stringify(body) };
     const response = await this.#fetch(path, request, COMMAND_WITHIN_MS);
-    if (!response.ok) throw await problemOf(response);
+    const isOutcome = response.ok || (accepts.includes(response.status) && !isProblem(response));
+    if (!isOutcome) throw await problemOf(response);
     return { status: response.status, data: response.status === 204 ? null : await bodyOf(response) };
   }
 
@@ -43,6 +44,10 @@ export class Api {
       throw new Problem(0, late ? `no answer within ${withinMs / 1000} s` : "the gateway cannot be reached");
     }
   }
+}
+
+function isProblem(response) {
+  return response.headers.get("Content-Type")?.startsWith("application/problem+json");
 }
 
 async function bodyOf(response) {

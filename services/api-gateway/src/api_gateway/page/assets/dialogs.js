@@ -9,7 +9,10 @@ const STATES = {
   reducing: "Close only: nothing opens, nothing scales in.",
   halted: "Neither open nor close; only an operator's close is carried out, and a stray leg is still taken back.",
 };
-const COMMANDS = "/api/live_trading";
+export const COMMANDS = "/api/live_trading";
+const ASK_AGAIN_MS = 1500;
+/** The status of an outcome that is not what was asked for. */
+export const NOT_DONE = 409;
 
 /** Asks for another trading state. `onDone()` once it is so or asked for. */
 export function tradingStateDialog(api, current, onDone) {
@@ -80,7 +83,11 @@ export function forceCloseDialog(api, { id, symbol }, onDone) {
   open();
 }
 
-function commandDialog({ title, fields, button, isDanger = false, send, onDone }) {
+/**
+ * A dialog that asks why, sends, and shows what came of it. `show(status, answer)` makes elements of an answer. Where
+ * there is `ask(answer)`, an answer of "not yet" is asked for again as long as the dialog is open.
+ */
+export function commandDialog({ title, fields, button, isDanger = false, send, show = told, ask = null, onDone }) {
   const outcome = h("div", { class: "outcome", role: "status", "aria-live": "polite" });
   const submit = h("button", { type: "submit", class: isDanger ? "danger solid" : "primary" }, button);
   const leave = h("button", { type: "button" }, "Cancel");
@@ -112,29 +119,57 @@ function commandDialog({ title, fields, button, isDanger = false, send, onDone }
     submit.disabled = true;
     fill(outcome, h("p", { class: "quiet" }, "Asked; waiting for what comes of it…"));
     try {
-      const { status, data } = await send(values, key);
-      fill(outcome, told(status, data));
+      const answer = await send(values, key);
+      fill(outcome, show(answer.status, answer.data));
+      onDone();
+      if (answer.status === NOT_DONE) {
+        // It has ended: to want it again, otherwise, is a new question.
+        submit.disabled = false;
+        key = newKey();
+        return;
+      }
       for (const input of form.querySelectorAll("input")) input.disabled = true;
       submit.hidden = true;
       leave.textContent = "Done";
       leave.focus();
-      onDone();
+      if (ask) await askAgain(answer);
     } catch (problem) {
       if (problem.status === undefined) throw problem;
       fill(outcome, refused(problem));
       submit.disabled = false;
-      // Nobody answered, or not in time: the same key, so that it is done once. A refusal is a new question.
-      if (problem.status !== 0 && problem.status < 500) key = newKey();
+      if (!mayBeAtWork(problem)) key = newKey();
     }
   });
+
+  /** Until it is over, or nobody looks any more. */
+  async function askAgain(answer) {
+    let { status, data } = answer;
+    while (status === 202 && dialog.isConnected) {
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      try {
+        ({ status, data } = await ask(data));
+      } catch (problem) {
+        if (problem.status === undefined) throw problem;
+        continue;
+      }
+      fill(outcome, show(status, data));
+    }
+    if (answer.status === 202) onDone();
+  }
+
   return {
     form,
     open() {
       document.body.append(dialog);
       dialog.showModal();
-      (form.querySelector("input[name=why]") ?? submit).focus();
+      if (!form.querySelector("[autofocus]")) why.focus();
     },
   };
+}
+
+/** Nobody answered, or not in time, or another one with this key is still at work: the same key, to be done once. */
+function mayBeAtWork({ status, errors }) {
+  return status === 0 || status >= 500 || (status === 409 && errors.length === 0);
 }
 
 function told(status, answer) {
@@ -144,6 +179,6 @@ function told(status, answer) {
 
 function refused(problem) {
   const wrong = problem.errors.map(({ field, allowed }) => h("li", null, `${field}: ${allowed}`));
-  const again = problem.status === 0 || problem.status >= 500 ? " Sending it again is safe: it is done once." : "";
+  const again = mayBeAtWork(problem) ? " Sending it again is safe: it is done once." : "";
   return [h("p", { class: "loss" }, `✕ ${problem.message}.${again}`), wrong.length > 0 && h("ul", null, wrong)];
 }

@@ -110,6 +110,8 @@ export function notices(desk) {
     said.push(["broken", `✕ The gateway: ${overview.problem.message}. What is shown is as old as the bar says.`]);
   }
   for (const problem of health.data?.problems ?? []) said.push(["warning", `▲ ${problem}. The rest goes on.`]);
+  for (const [venue, until] of bans(desk))
+    said.push(["warning", `▲ ${venue} bans us until ${clockTime(until)}: nothing is asked of it.`]);
   if (!overview.problem && overview.data && !desk.stream.isLive && !document.hidden)
     said.push(["hint", "◐ The stream of events is away: the page asks instead, and comes back to it by itself."]);
   const state = desk.tradingState;
@@ -123,4 +125,16 @@ export function notices(desk) {
     { role: "status", "aria-live": "polite" },
     said.map(([kind, text]) => h("p", { class: `notice ${kind}`, "data-key": text.slice(0, 40) }, text)),
   );
+}
+
+/** Venues that ban us, with the latest end (ms) that a service knows of. */
+function bans({ health, nowMs }) {
+  const until = new Map();
+  for (const { venues } of Object.values(health.data?.services ?? {})) {
+    for (const [venue, { banned_until: end }] of Object.entries(venues)) {
+      const endMs = end === null ? 0 : Date.parse(end);
+      if (endMs > nowMs) until.set(venue, Math.max(endMs, until.get(venue) ?? 0));
+    }
+  }
+  return until;
 }

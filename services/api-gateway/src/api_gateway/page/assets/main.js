@@ -5,6 +5,7 @@ import { forgetCharts } from "./chart.js";
 import { Desk } from "./desk.js";
 import { forceCloseDialog, tradingStateDialog } from "./dialogs.js";
 import { fill, h } from "./dom.js";
+import { flattenDialog } from "./flatten_dialog.js";
 import { bar, notices } from "./frame.js";
 import { words } from "./format.js";
 import { currentSession, signInForm, signOut } from "./session.js";
@@ -132,6 +133,7 @@ function announce(name, payload) {
 const ACTIONS = {
   "trading-state": () => tradingStateDialog(api, desk.tradingState.state, () => desk.poke()),
   "force-close": ({ id, symbol }) => forceCloseDialog(api, { id: Number(id), symbol }, () => desk.poke()),
+  flatten: ({ venue, symbol }) => flattenDialog(api, desk, { venue, symbol }, () => desk.poke()),
   theme() {
     nextTheme();
     changed();

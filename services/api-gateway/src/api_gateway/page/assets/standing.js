@@ -7,11 +7,11 @@ export function mergeSamples(known, newer) {
   return [...byId.values()].sort((one, other) => one.id - other.id);
 }
 
-/** P&L of an open trade by its latest valuation, or of a finalised one by its ledger; null is not known. */
-export function profit(sample, totals = null) {
-  if (totals?.pnl_complete) {
+/** P&L of an open trade by its latest valuation, of a closed one by its ledger; null is not known. */
+export function profit(sample, totals = null, isClosed = false) {
+  if (isClosed || totals?.pnl_complete) {
     const { spread_pnl_usdt: spread, fees_usdt: fees, funding_usdt: funding, net_pnl_usdt: net } = totals;
-    return { spread, fees: negated(fees), funding, net, isFinal: true, isComplete: true };
+    return { spread, fees: negated(fees), funding, net, isClosed: true, isFinal: totals.pnl_complete };
   }
   const evidence = sample?.evidence ?? {};
   return {
@@ -19,6 +19,7 @@ export function profit(sample, totals = null) {
     fees: negated(evidence.fees_usdt),
     funding: evidence.funding_usdt ?? null,
     net: sample?.total_pnl_usdt ?? null,
+    isClosed: false,
     isFinal: false,
     isComplete: sample?.pnl_complete ?? false,
   };

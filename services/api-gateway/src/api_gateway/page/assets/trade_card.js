@@ -137,9 +137,11 @@ export function profitSplit(parts) {
   ];
   const note = parts.isFinal
     ? "final"
-    : parts.isComplete
-      ? "if closed now, before the exit's fees"
-      : "incomplete: not everything is booked yet";
+    : parts.isClosed
+      ? "closed; final once the venues booked everything"
+      : parts.isComplete
+        ? "if closed now, before the exit's fees"
+        : "incomplete: not everything is booked yet";
   return h(
     "section",
     { class: "split", "aria-label": "Profit and loss" },
@@ -153,7 +155,7 @@ export function profitSplit(parts) {
       h(
         "div",
         { class: "sum" },
-        h("dt", null, parts.isFinal ? "Net" : "Total"),
+        h("dt", null, parts.isClosed ? "Net" : "Total"),
         h("dd", { class: tone(parts.net) }, usdt(parts.net, { sign: true })),
       ),
     ),

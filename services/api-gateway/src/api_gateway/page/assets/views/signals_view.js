@@ -1,13 +1,15 @@
-// Every signal: what became a trade, and why the others did not.
+// Every signal: what became a trade, why the others did not, and whether that was right.
 
 import { h } from "../dom.js";
 import { moment, percent, tone, usdt, words } from "../format.js";
 import { pair, status, tradeLink } from "../parts.js";
+import { counterfactuals } from "./counterfactuals.js";
 import { FROM, SYMBOL, TO, VENUE, listing } from "./listing.js";
 
 const STATUSES = ["new", "skipped", "expired", "opening", "open", "closing", "closed", "failed"];
 
 export function signalsView({ api, desk, query }) {
+  const skipped = counterfactuals({ api, desk, query });
   const signals = listing({
     api,
     desk,
@@ -31,13 +33,14 @@ export function signalsView({ api, desk, query }) {
     ],
     columns,
     keyOf: (signal) => signal.id,
+    size: 20,
     nothing: "No signal.",
     hears: (name) => name === "trade.changed",
   });
   return {
     title: "Signals",
-    resources: [signals.resource],
-    render: () => [h("h1", { class: "unseen" }, "Signals"), signals.render()],
+    resources: [signals.resource, ...skipped.resources],
+    render: () => [h("h1", { class: "unseen" }, "Signals"), signals.render(), skipped.render()],
   };
 }
 

@@ -45,7 +45,7 @@ export function systemView({ api, desk, query }) {
         panel("Bus", { key: "bus", note: "messages of each consumer" }, shown(figures, busTable)),
         panel(
           "Positions",
-          { key: "positions", note: "as the executor last read them" },
+          { key: "positions", note: "as the executor last read them", actions: flattenButton(desk) },
           shown(desk.positions, (data) => positionsTable(data.items, desk)),
         ),
       ),
@@ -71,8 +71,27 @@ function positionsTable(positions, desk) {
     { name: "venue says", numeric: true, cell: (row) => plain(row.venue_quantity) },
     { name: "difference", numeric: true, cell: (row) => difference(row.difference) },
     { name: "read", cell: (row) => (row.venue_read_at ? ago(row.venue_read_at, desk) : UNKNOWN) },
+    { name: "command", cell: (row) => flattenButton(desk, row) },
   ];
   return table("Positions", columns, rows, (row) => `${row.venue}-${row.signal_id}`);
+}
+
+/** Asks for a flatten: of this position, or of one that is yet to be named. */
+function flattenButton(desk, { venue = null, symbol = null } = {}) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "danger small",
+      "data-action": "flatten",
+      "data-venue": venue,
+      "data-symbol": symbol,
+      "aria-label": venue && `Flatten ${symbol} on ${venue}…`,
+      disabled: !desk.mayOperate,
+      title: desk.mayOperate ? "bring what a venue holds of a symbol to zero" : "your token may read only",
+    },
+    "Flatten…",
+  );
 }
 
 function difference(amount) {

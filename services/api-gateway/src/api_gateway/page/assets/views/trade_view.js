@@ -7,6 +7,7 @@ import { empty, evidence, figure, pair, panel, shown, status, table } from "../p
 import { Resource } from "../resource.js";
 import { exitMark, filledEntries, mergeSamples, profit, spreadCurve } from "../standing.js";
 import { closeButton, ladderTable, profitSplit } from "../trade_card.js";
+import { counterfactualOf, counterfactualPanel } from "./counterfactuals.js";
 
 const CHART_HEIGHT_PX = 300;
 const EARLIER = 200;
@@ -17,6 +18,7 @@ export function tradeView({ api, desk, id }) {
     trade.data?.signal.finalised_at || ["skipped", "expired", "failed"].includes(trade.data?.signal.status);
   const trade = new Resource(api, path, () => (isOver() ? 30000 : 1500));
   const earlier = new EarlierSamples(api, id, desk);
+  let skipped = null;
   return {
     title: `Trade #${id}`,
     resources: [trade],
@@ -25,10 +27,14 @@ export function tradeView({ api, desk, id }) {
       h("p", { class: "back" }, h("a", { href: "#/" }, "← Desk")),
       trade.problem?.status === 404 && !trade.data
         ? h("h1", null, `There is no trade #${id}.`)
-        : shown(trade, (data) => whole(data, desk, earlier)),
+        : shown(trade, (data) => whole(data, desk, earlier, skipped)),
     ],
     drawn() {
       if (!trade.data) return;
+      if (!skipped && ["skipped", "expired"].includes(trade.data.signal.status)) {
+        skipped = counterfactualOf(api, trade.data.signal);
+        desk.follow([trade, skipped]);
+      }
       const { signal, entries, totals } = trade.data;
       const limit = desk.settings?.LIVE_TRADING_SCALE_IN_MAX_ENTRIES?.value ?? null;
       const curve = spreadCurve(earlier.joined(trade.data), entries, limit);
@@ -69,7 +75,7 @@ class EarlierSamples {
   }
 }
 
-function whole(trade, desk, earlier) {
+function whole(trade, desk, earlier, skipped) {
   const { signal, totals } = trade;
   const nowMs = desk.nowMs;
   const isTrade = signal.opened_at !== null || trade.entries.length > 0;
@@ -91,11 +97,17 @@ function whole(trade, desk, earlier) {
         "div",
         { class: "trade-body panel" },
         curve(trade, earlier),
-        h("div", { class: "trade-side" }, profitSplit(profit(trade.samples.items.at(-1), totals)), legs(totals)),
+        h(
+          "div",
+          { class: "trade-side" },
+          profitSplit(profit(trade.samples.items.at(-1), totals, signal.closed_at !== null)),
+          legs(totals),
+        ),
       ),
     signal.reason_evidence &&
       !isTrade &&
       panel("Why it is no trade", { key: "why", note: words(signal.reason) }, evidence(signal.reason_evidence)),
+    skipped && !isTrade && counterfactualPanel(skipped, signal, nowMs),
     panel("Story", { key: "story", note: `${trade.story.length} lines` }, story(trade.story, nowMs)),
     isTrade && panel("Ladder of entries", { key: "entries" }, entriesTable(trade, nowMs)),
     isTrade && panel("Orders and fills", { key: "orders" }, ordersTable(trade, nowMs)),
