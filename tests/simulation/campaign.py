@@ -38,7 +38,7 @@ class Summary:
         counts = self.counts
         yield f"runs {self.runs}, market hours {self.market_hours:.0f}"
         yield "profiles: " + _listed(self.profiles)
-        yield "".join(f"{name} {counts[name]}, " for name in ("trades", "entries", "orders")) + (
+        yield "".join(f"{name} {counts[name]}, " for name in ("trades", "entries", "orders", "flatten orders")) + (
             f"unwinds {counts['unwinds']}"
         )
         for title, prefix in _SECTIONS.items():
@@ -50,6 +50,7 @@ class Summary:
 _SECTIONS = {
     "trades closed for": "closed for ",
     "signals at the end": "signals ",
+    "flattens": "flattened ",
     "faults armed": "trouble ",
     "faults met at venues": "met ",
     "requests in trouble": "line ",

@@ -1,6 +1,7 @@
 """What must hold in every run, checked against the venues' own ledgers: at every step where that is cheap, and at rest.
 
-The names (a) to (h) are those of the issue. A check that fails raises `Violation` with its figures.
+The names (a) to (h) are those of the issue; `flatten` is what an operator is promised who brings a position to zero. A
+check that fails raises `Violation` with its figures.
 
 (a), (c) and (e) are exact: a position counts from the smallest quantity that its venue would trade. Less than that is
 dust, for which nobody could send an order. Venues of these runs leave it now and then: less than one lot of each entry,
@@ -16,10 +17,11 @@ from decimal import Decimal
 from typing import Any
 
 from common.domain.identifiers import order_key_of
+from common.messages.contracts import FlattenRequested
 from common.persistence.tables import ACTIVE_STATES
 from executor.domain.reconciliation import external_order_id
 from simulation.world import World
-from support.memory_postgres import Table
+from support.memory_postgres import Row, Table
 from support.virtual_venue_server import VenueServer
 from venue_sim.account import Fill, FundingPayment, Order
 from venue_sim.matching import Side
@@ -46,6 +48,15 @@ def _is_true(booked: dict[str, Any], fill: Fill | None) -> bool:
 
 def _fee_of(fill: Fill, quantity: Decimal) -> Decimal:
     return fill.fee if quantity == fill.quantity else fill.fee * quantity / fill.quantity
+
+
+def _key_of(fill: Fill) -> str | None:
+    """The key of a trade or a flatten; None of somebody else's order."""
+    return order_key_of(fill.client_id.split("-")[0])
+
+
+def _by_place(fills: Sequence[Row]) -> dict[tuple[str, str, str], Row]:
+    return {(fill["venue"], fill["symbol"], fill["fill_id"]): fill for fill in fills}
 
 
 class Violation(AssertionError):
@@ -86,6 +97,8 @@ class Invariants:
         self.touched: set[str] = set()
         """Symbols in which somebody else traded."""
         self._held: dict[str, Held] = {}
+        self._flattens: dict[str, FlattenRequested] = {}
+        """Wishes by the key of the orders against what no trade holds."""
         self._states: list[tuple[float, str]] = [(0.0, "active")]
 
     # Told by the world
@@ -95,6 +108,8 @@ class Invariants:
         now = self._world.loop.time()
         for row in written.get("trading_state", {}).values():
             self._states.append((now, row["state"]))
+        for row in written.get("operator_flatten", {}).values():
+            self._flattens[row["order_key"]] = self._world.flattens[row["request_id"]]
         if "live_trade_signal" in written:
             active = Counter(
                 row["symbol"] for row in self._world.rows("live_trade_signal") if row["status"] in ACTIVE_STATES
@@ -108,11 +123,19 @@ class Invariants:
         key = order_key_of(client_order_id)
         self._check("b", key is not None, lambda: f"{client_order_id} is no id of ours")
         assert key is not None
+        if key in self._flattens:
+            self._check_flatten(server, order, self._flattens[key])
+            return
         held = self._held.setdefault(key, Held(order.symbol))
         if not order.reduce_only:
             held.entries[int(client_order_id[20:22], 16)] = None
             self._limits(server, order, key, held)
             self._check("h", self._may_open(), lambda: f"{client_order_id} opened while {self._states[-1]}")
+
+    def _check_flatten(self, server: VenueServer, order: Order, wish: FlattenRequested) -> None:
+        where = (server.name, order.symbol) == (wish.venue, wish.symbol)
+        allowed = order.reduce_only and wish.include_unowned and where
+        self._check("flatten", allowed, lambda: f"{order} of {server.name} was sent for {wish}")
 
     def unexpected(self, where: str, error: BaseException) -> None:
         """A process or a handler failed with what nothing passing explains."""
@@ -152,7 +175,9 @@ class Invariants:
                 self._add(name, fill)
 
     def _add(self, venue: str, fill: Fill) -> None:
-        key = order_key_of(fill.client_id.split("-")[0])
+        key = _key_of(fill)
+        if key in self._flattens:
+            return
         if key is None or key not in self._held:
             self.touched.add(fill.symbol)
             return
@@ -227,11 +252,37 @@ class Invariants:
             for row in world.rows("live_trade_order")
             if row["status"] in ("intent", "working", "unknown") or row["booked_quantity"] != row["filled_quantity"]
         ]
+        found += [f"flatten {row['request_id']} is working" for row in world.rows("operator_flatten", state="working")]
+        found += [
+            f"flatten order {row['client_order_id']} is {row['status']}"
+            for row in world.rows("operator_flatten_order")
+            if row["status"] in ("intent", "working", "unknown") or not self._is_booked(row)
+        ]
         found += [f"entry {row['id']} is opening" for row in world.rows("live_trade_entry", status="opening")]
         waiting = len(world.rows("outbox", published_at=None))
         if waiting or world.bus.backlog():
             found.append(f"{waiting} messages in the outbox, {world.bus.backlog()} on the bus")
         return found
+
+    def _is_booked(self, order: Row) -> bool:
+        fills = self._world.rows("operator_flatten_fill", order_id=order["id"])
+        told: Decimal = sum((fill["quantity"] for fill in fills if fill["fee_usdt"] is not None), Decimal(0))
+        return bool(order["filled_quantity"] == told)
+
+    def all_flat(self) -> None:
+        """After a wish for every venue and symbol: nothing is left that could be traded, or the wish says how much.
+
+        That is where a contract's lot changed lately: orders that no longer fit are refused until it is read anew.
+        """
+        changed = {trouble.target for trouble in self._world.plan.troubles if trouble.kind == "change_rules"}
+        last = {(row["venue"], row["symbol"]): row for row in self._world.rows("operator_flatten")}
+        for (name, symbol), wish in last.items():
+            held = self._world.venues[name].venue.account.position(symbol).quantity
+            state, told = wish["state"], Decimal(wish["evidence"]["venue_quantity"])
+            is_told = told == held and state == ("flat" if held == 0 else "not_flat")
+            is_dust = abs(held) < self._lot(symbol) or f"{name}:{symbol}" in changed
+            figures = f"{name} holds {held} {symbol}, and {wish['request_id']} is {state} with {told}"
+            self._check("flatten", is_told and is_dust, figures)
 
     def at_rest(self, is_rest: bool, why_not: list[str]) -> None:
         """Everything that must hold when nothing is going on any more."""
@@ -251,13 +302,17 @@ class Invariants:
             ours[row["venue"], row["symbol"]] += sign * row["filled_quantity"]
             if row["purpose"] == "external":
                 external[row["client_order_id"]] += row["filled_quantity"]
+        for row in self._world.rows("operator_flatten_order"):
+            ours[row["venue"], row["symbol"]] += row["filled_quantity"] * (1 if row["side"] == "buy" else -1)
         for name, server in self._world.venues.items():
             foreign: dict[str, Decimal] = defaultdict(Decimal)
             for fill in server.venue.account.fills:
-                if order_key_of(fill.client_id.split("-")[0]) is None:
+                key = _key_of(fill)
+                if key is None or key in self._flattens:
                     part = external.pop(external_order_id(name, fill.symbol, fill.fill_id), Decimal(0))
                     self._check("f", part <= fill.quantity, f"{part} booked of {fill}")
-                    foreign[fill.symbol] += (fill.quantity - part) * fill.side.sign
+                    theirs = fill.quantity if key is None else Decimal(0)
+                    foreign[fill.symbol] += (theirs - part) * fill.side.sign
             for symbol in self._world.plan.symbols:
                 held = server.venue.account.position(symbol).quantity
                 ledger = ours[name, symbol] + foreign[symbol]
@@ -281,19 +336,23 @@ class Invariants:
     def _every_fill_is_booked(self) -> None:
         """(f): the same fills with the same figures on both sides, and the sums that follow from them.
 
-        Of somebody else's fill a part may be booked, with its share of the fee.
+        Of somebody else's fill a part may be booked, with its share of the fee, and so may what a flatten took of a
+        trade.
         """
-        booked = {(row["venue"], row["symbol"], row["fill_id"]): row for row in self._world.rows("live_trade_fill")}
+        booked = _by_place(self._world.rows("live_trade_fill"))
+        flattened = _by_place(self._world.rows("operator_flatten_fill"))
         truth: dict[Any, Fill] = {}
         missing = []
         for name, server in self._world.venues.items():
             for fill in server.venue.account.fills:
                 where = (name, fill.symbol, fill.fill_id)
                 truth[where] = fill
-                is_ours = order_key_of(fill.client_id.split("-")[0]) is not None
-                if is_ours and (where not in booked or booked[where]["quantity"] != fill.quantity):
+                key = _key_of(fill)
+                ledger = flattened if key in self._flattens else booked
+                if key is not None and (where not in ledger or ledger[where]["quantity"] != fill.quantity):
                     missing.append(where)
-        invented = [where for where, row in booked.items() if not _is_true(row, truth.get(where))]
+        rows = [*booked.items(), *flattened.items()]
+        invented = [where for where, row in rows if not _is_true(row, truth.get(where))]
         self._check("f", not missing and not invented, lambda: f"missing {missing[:4]}, invented {invented[:4]}")
         for row in self._world.rows("live_trade_signal"):
             if row["net_pnl_usdt"] is not None and not invented:

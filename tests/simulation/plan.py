@@ -160,6 +160,9 @@ def _troubles(
             found.append(Trouble(moment(), kind, where, share=random.choice((1.0, 1.0, 0.4))))
     if _has(profile, "operator"):
         found += _operator(random, moment(), seconds)
+    if _has(profile, "operator") or _has(profile, "outside"):
+        where = f"{random.choice(venues)}:{random.choice(symbols)}"
+        found += _flattens(random, moment(), where)
     return sorted(found, key=lambda trouble: (trouble.at_seconds, trouble.kind, trouble.target))
 
 
@@ -241,6 +244,17 @@ def _operator(random: Random, at: float, seconds: float) -> list[Trouble]:
     if what == "force_close":
         return [Trouble(at, what)]
     return [Trouble(at, "state", what), Trouble(min(at + random.uniform(3, 20), seconds), "state", "active")]
+
+
+def _flattens(random: Random, at: float, where: str) -> list[Trouble]:
+    """An operator brings a venue and symbol to zero, or only Tandem's part; somebody may just have traded there."""
+    kind = random.choice(("flatten", "flatten_unowned", "flatten_unowned"))
+    found = [
+        Trouble(at + random.choice((0.0, 0.0, 0.01, 2.0)), kind, where) for _ in range(random.choice((0, 1, 1, 2)))
+    ]
+    if _flip(random):
+        found.append(Trouble(at - random.choice((-0.05, 0.05, 1.0, 3.0)), "external_open", where))
+    return found
 
 
 def _traps(random: Random, profile: str) -> list[Trap]:

@@ -152,6 +152,7 @@ async def executor(around: Surroundings) -> None:
             every_real(LEASE_RENEWAL_SECONDS, does.recovery.renew_leases, "lease renewal"),
             every_real(EXECUTOR_RECOVERY_SECONDS, does.recovery.sweep, "recovery"),
             every_real(EXECUTOR_BOOKKEEPING_SECONDS, does.bookkeeper.sweep, "bookkeeping"),
+            every_real(EXECUTOR_BOOKKEEPING_SECONDS, does.flatten_books.sweep, "flatten books"),
             every_real(EXECUTOR_RAILS_SECONDS, does.guardian.sweep, "rails"),
             every_real(EXECUTOR_RECONCILIATION_SECONDS, reconcile, "reconciliation"),
             *consuming(bus, around.watched(router.handle), journal.quarantine, does.reconciler.has_looked),

@@ -55,6 +55,9 @@ async def _run(chosen: Plan, loop: VirtualLoop, show: Callable[[str], None] | No
     world.ask_state("reducing")
     world.ask_close()
     await _rest(world, invariants)
+    world.ask_all_flat()
+    await _rest(world, invariants)
+    invariants.all_flat()
     await world.end()
     return _outcome(world, invariants)
 
@@ -88,6 +91,9 @@ def _outcome(world: World, invariants: Invariants) -> Outcome:
     counts["entries"] = len(world.rows("live_trade_entry", status="filled"))
     counts["unwinds"] = len(world.rows("live_trade_order", purpose="unwind"))
     counts["orders"] = len(world.rows("live_trade_order"))
+    counts["flatten orders"] = len(world.rows("operator_flatten_order"))
+    for wish in world.rows("operator_flatten"):
+        counts[f"flattened {wish['state']}"] += 1
     for server in world.venues.values():
         for kind, times in server.faults_met().items():
             counts[f"met {kind}"] += times

@@ -14,6 +14,11 @@ def told_of(table: str, row: Row) -> str | None:
             return f"intent {row['signal_id']} {row['client_order_id']} {what} {row['error'] or ''}"
         case "live_trade_entry":
             return f"entry {row['signal_id']} {row['entry']} {row['status']} {row['quantity']}"
+        case "operator_flatten":
+            return f"flatten {row['request_id']} {row['state']}"
+        case "operator_flatten_order":
+            what = f"{row['leg']} {row['quantity']} {row['status']} {row['filled_quantity']}"
+            return f"flatten order {row['request_id']} {row['client_order_id']} {what} {row['error'] or ''}"
         case "audit":
             return f"audit {row['service']} {row['decision']} {row['signal_id']}"
         case "trading_state" | "live_trade_error":

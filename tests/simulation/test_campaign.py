@@ -24,7 +24,8 @@ def test_no_invariant_fails_in_a_short_campaign() -> None:
     assert [f"seed {failed.seed}: {failed.violation}" for failed in summary.failed] == []
     assert summary.counts["trades"] > len(SEEDS)
     assert summary.counts["unwinds"] > 0
-    assert all(summary.checks[name] > 0 for name in "abcdefgh")
+    assert summary.counts["flatten orders"] > 0
+    assert all(summary.checks[name] > 0 for name in (*"abcdefgh", "flatten"))
 
 
 def test_the_same_seed_is_the_same_run_in_another_process_with_other_hashes() -> None:

@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 
 from common.domain.identifiers import order_key_of
-from common.messages.contracts import CloseRequested, Message, TradingStateRequested
+from common.messages.contracts import CloseRequested, FlattenRequested, Message, TradingStateRequested
 from common.messages.envelope import Envelope
-from common.messages.subjects import CLOSE_REQUESTED, TRADING_STATE_REQUESTED
+from common.messages.subjects import CLOSE_REQUESTED, FLATTEN_REQUESTED, TRADING_STATE_REQUESTED
 from common.messaging.bus import MESSAGE_ID
 from common.messaging.errors import TryLater
 from common.runtime.service import PASSING_ERRORS
@@ -91,6 +91,8 @@ class World:
         names = [*(f"executor-{number}" for number in range(1, plan.executors + 1)), "signal_ingest-1"]
         self.processes = {name: Process(name, name.rsplit("-", 1)[0]) for name in (*names, "position_monitor-1")}
         self._asked = 0
+        self.flattens: dict[str, FlattenRequested] = {}
+        """What operators asked for, by the wish's id."""
 
     def _random(self, what: str) -> Random:
         return Random(f"{what}-{self.plan.seed}")
@@ -235,6 +237,25 @@ class World:
             )
             self._tell(CLOSE_REQUESTED, request)
 
+    def ask_flatten(self, venue: str, symbol: str, *, include_unowned: bool) -> None:
+        """Asks for the venue to hold nothing of the symbol."""
+        request = FlattenRequested(
+            request_id=f"flatten-{venue}-{symbol}-{len(self.flattens) + 1}",
+            venue=venue,
+            symbol=symbol,
+            include_unowned=include_unowned,
+            requested_by="operator:simulation",
+            why="simulation",
+        )
+        self.flattens[request.request_id] = request
+        self._tell(FLATTEN_REQUESTED, request)
+
+    def ask_all_flat(self) -> None:
+        """Asks for every venue to hold nothing of any symbol, whoever opened it."""
+        for venue in self.venues:
+            for symbol in self.plan.symbols:
+                self.ask_flatten(venue, symbol, include_unowned=True)
+
     def rows(self, table: str, **values: Any) -> list[Row]:
         """Committed rows."""
         found = self.database.tables[table].values()
@@ -263,6 +284,8 @@ class World:
                 self.ask_state(target)
             case "force_close":
                 self.ask_close()
+            case "flatten" | "flatten_unowned":
+                self.ask_flatten(*target.split(":"), include_unowned=trouble.kind == "flatten_unowned")
             case "external_close" | "external_open" | "external_turn" | "liquidate" | "deleverage":
                 self._intervene(trouble)
             case "change_rules":

@@ -119,7 +119,7 @@ class ExecutorDesk:
         does = use_cases(ports, trading, self.rails, Decimal(5), self.clock)
         self.opener, self.scale_in, self.closing = does.opener, does.scale_in, does.closing
         self.recovery, self.bookkeeper, self.guardian = does.recovery, does.bookkeeper, does.guardian
-        self.reconciler, self.flattening = does.reconciler, does.flattening
+        self.reconciler, self.flattening, self.flatten_books = does.reconciler, does.flattening, does.flatten_books
 
     async def signal(self, event: WatchlistEvent) -> Any:
         """The row of the event's signal."""

@@ -6,6 +6,7 @@ from common.persistence.tables import ACTIVE_STATES
 from support.memory_postgres import MemoryPostgres, Schema
 from support.memory_statements_audit import AUDIT_STATEMENTS
 from support.memory_statements_books import BOOK_STATEMENTS
+from support.memory_statements_flattens import FLATTEN_STATEMENTS
 from support.memory_statements_leases import LEASE_STATEMENTS
 from support.memory_statements_monitor import MONITOR_STATEMENTS
 from support.memory_statements_signals import SIGNAL_STATEMENTS
@@ -24,6 +25,9 @@ SCHEMA = Schema(
         "live_trade_venue_position",
         "live_trade_spread_sample",
         "live_trade_error",
+        "operator_flatten",
+        "operator_flatten_order",
+        "operator_flatten_fill",
         "audit",
         "outbox",
         "trading_state",
@@ -54,6 +58,14 @@ SCHEMA = Schema(
             )
         },
         "live_trade_venue_position": {"live_trade_venue_position_pkey": lambda row: (row["venue"], row["symbol"])},
+        "operator_flatten": {
+            "operator_flatten_pkey": lambda row: (row["request_id"],),
+            "operator_flatten_order_key_key": lambda row: (row["order_key"],),
+        },
+        "operator_flatten_order": {"operator_flatten_order_client_order_id_key": lambda row: (row["client_order_id"],)},
+        "operator_flatten_fill": {
+            "operator_flatten_fill_venue_symbol_fill_id_key": lambda row: (row["venue"], row["symbol"], row["fill_id"])
+        },
         "outbox": {"outbox_message_id_key": lambda row: (row["message_id"],)},
     },
     defaults={
@@ -99,6 +111,7 @@ def open_memory_database(loop: asyncio.AbstractEventLoop) -> MemoryPostgres:
         | TRADE_STATEMENTS
         | LEASE_STATEMENTS
         | BOOK_STATEMENTS
+        | FLATTEN_STATEMENTS
         | WATCH_STATEMENTS
         | MONITOR_STATEMENTS
     )

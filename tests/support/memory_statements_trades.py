@@ -135,7 +135,7 @@ def _insert_orders(transaction: Transaction, signal_id: int, now: datetime, *lis
     return added
 
 
-def _outcome(
+def store_outcome(
     transaction: Transaction,
     id_: int,
     sources: Sequence[str],
@@ -145,12 +145,14 @@ def _outcome(
     average_price: Decimal | None,
     error: str | None,
     now: datetime,
+    table: str = "live_trade_order",
 ) -> list[Row]:
-    row = transaction.locked("live_trade_order", id_)
+    """What became of an order."""
+    row = transaction.locked(table, id_)
     if row is None or row["status"] not in sources or row["filled_quantity"] > filled_quantity:
         return []
     changed = transaction.update(
-        "live_trade_order",
+        table,
         row,
         status=status,
         venue_order_id=row["venue_order_id"] if venue_order_id is None else venue_order_id,
@@ -319,7 +321,7 @@ TRADE_STATEMENTS: dict[str, Statement] = {
     sql._TOUCH: _touch,
     sql._INSERT_ENTRY: _insert_entry,
     sql._INSERT_ORDERS: _insert_orders,
-    sql._OUTCOME: _outcome,
+    sql._OUTCOME: store_outcome,
     sql._INSERT_EXTERNAL: _insert_external,
     sql._FILL_ENTRY: _fill_entry,
     sql._FAIL_ENTRY: _fail_entry,

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -91,6 +92,25 @@ async def test_a_flatten_that_nobody_takes_up_says_so_and_later_what_the_executo
         NOON,
     )
     assert (await gateway.http.get(said["see"])).json()["evidence"]["venue_quantity"] == "0"
+    order_id = await rows.insert(
+        "operator_flatten_order",
+        request_id=said["request_id"],
+        leg="long",
+        attempt=1,
+        client_order_id="c-1",
+        venue="binance",
+        symbol="SOL",
+        side="sell",
+        quantity=Decimal(1),
+        reference_price=Decimal(100),
+        status="filled",
+        intended_at=NOON,
+    )
+    fill = {"side": "sell", "price": Decimal("100.1"), "quantity": Decimal(1), "traded_at": NOON}
+    place = {"order_id": order_id, "venue": "binance", "symbol": "SOL", "fill_id": "f-1"}
+    await rows.insert("operator_flatten_fill", **place, **fill)
+    [shown] = (await gateway.http.get(said["see"])).json()["fills"]
+    assert (shown["client_order_id"], shown["price"], shown["fee_usdt"]) == ("c-1", "100.1", None)
 
 
 @pytest.mark.parametrize("path", ["overview", "signals", "events", "positions", "orders", "errors", "scale_in"])

@@ -28,6 +28,7 @@ BROUGHT_EMPTY = {
     "command_answer",
     "operator_flatten",
     "operator_flatten_order",
+    "operator_flatten_fill",
     "alert",
     "live_trade_counterfactual",
 }
@@ -94,6 +95,12 @@ async def fill(rows: LedgerRows) -> None:
             "INSERT INTO watchlist.operator_flatten_order (request_id, leg, attempt, client_order_id, venue, symbol,"
             " side, quantity, reference_price, status, intended_at)"
             " VALUES ('f', 'long', 1, 'c', 'binance', 'SOL', 'sell', 1, 100, 'filled', $1)",
+            NOON,
+        )
+    if await rows.pool.fetchval("SELECT to_regclass('watchlist.operator_flatten_fill') IS NOT NULL"):
+        await rows.pool.execute(
+            "INSERT INTO watchlist.operator_flatten_fill (order_id, venue, symbol, fill_id, side, price, quantity,"
+            " traded_at) SELECT id, venue, symbol, 'x', side, 100, 1, $1 FROM watchlist.operator_flatten_order",
             NOON,
         )
     if await rows.pool.fetchval("SELECT to_regclass('watchlist.alert') IS NOT NULL"):

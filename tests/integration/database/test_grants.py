@@ -27,6 +27,7 @@ WRITER = {
     "live_trade_spread_sample": "position_monitor",
     "operator_flatten": "executor",
     "operator_flatten_order": "executor",
+    "operator_flatten_fill": "executor",
     "operator_session": "api_gateway",
     "command_answer": "api_gateway",
     "alert": "api_gateway",
@@ -40,6 +41,7 @@ PAPER_TABLES = ("account", "position", "order", "fill", "funding")
 CHANGES: dict[str, tuple[str, ...]] = {
     "watch_observation": (),
     "live_trade_fill": ("fee_usdt",),
+    "operator_flatten_fill": ("fee_usdt",),
     "live_trade_funding": (),
     "live_trade_spread_sample": (),
 }
@@ -86,6 +88,15 @@ async def flatten_order(rows: LedgerRows, trade: Trade) -> None:
     )
 
 
+async def flatten_fill(rows: LedgerRows, trade: Trade) -> None:
+    await flatten_order(rows, trade)
+    await rows.pool.execute(
+        "INSERT INTO watchlist.operator_flatten_fill (order_id, venue, symbol, fill_id, side, price, quantity,"
+        " traded_at) SELECT max(id), 'binance', 'SOL', 'x-1', 'sell', 100, 1, $1 FROM watchlist.operator_flatten_order",
+        NOON,
+    )
+
+
 async def session(rows: LedgerRows, _: Trade) -> None:
     await rows.pool.execute("INSERT INTO watchlist.operator_session VALUES ('s', 'desk', 't', 0)")
 
@@ -109,6 +120,7 @@ INSERTS: dict[str, Insert] = {
     "outbox": lambda rows, _: rows.message("m-1"),
     "operator_flatten": flatten,
     "operator_flatten_order": flatten_order,
+    "operator_flatten_fill": flatten_fill,
     "operator_session": session,
     "command_answer": answer,
     "live_trade_counterfactual": lambda rows, trade: rows.counterfactual(trade.id),

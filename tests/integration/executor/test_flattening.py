@@ -1,6 +1,8 @@
 """An operator brings a venue's position to zero: through the trade that holds it, and beyond it only when told to."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +12,7 @@ from common.domain.identifiers import Side
 from common.messages.contracts import FlattenRequested
 from common.venues.errors import OrderOutcomeUnknown, VenueUnreachable
 from common.venues.ports import OrderIntent
+from executor.application import pauses
 from executor.application.ports import TradeBusyError
 from executor.domain.trading_state import TradingState
 from support.embedded_stack import Database
@@ -84,6 +87,115 @@ async def test_a_position_that_no_trade_holds_is_left_alone_unless_it_is_named(d
     ]
     [order] = row["evidence"]["orders"]
     assert (order["status"], Decimal(order["filled_quantity"])) == ("filled", Decimal("2.5"))
+
+
+async def booked(desk: ExecutorDesk) -> list[tuple[str, Decimal, Decimal | None]]:
+    rows = await desk.pool.fetch("SELECT fill_id, quantity, fee_usdt FROM watchlist.operator_flatten_fill ORDER BY id")
+    return [(row["fill_id"], row["quantity"], row["fee_usdt"]) for row in rows]
+
+
+async def test_what_a_trade_held_is_in_its_own_account_with_the_fees_of_the_flatten(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    await desk.flattening.handle(wish())
+    await desk.bookkeeper.sweep()
+    desk.clock.forward(minutes=2)
+    await desk.bookkeeper.sweep()
+    await desk.flatten_books.sweep()
+    row = await desk.signal(event())
+    truth = [fill for venue in desk.venues.values() for fill in venue.ledger.account.fills]
+    assert row["close_reason"] == "operator"
+    assert row["close_evidence"]["flatten"] == "flatten-binance-SOL-1"
+    assert row["fees_usdt"] == sum(fill.fee for fill in truth)
+    assert row["net_pnl_usdt"] == -sum(fill.side.sign * fill.price * fill.quantity + fill.fee for fill in truth)
+    assert await desk.pool.fetchval("SELECT count(*) FROM watchlist.live_trade_fill") == len(truth)
+    assert await booked(desk) == []
+    assert book.trade.id == row["id"]
+
+
+async def test_what_no_trade_held_keeps_its_fills_and_fees_with_the_wish(desk: ExecutorDesk) -> None:
+    binance = desk.venues["binance"]
+    await buy_by_hand(binance, "2.5")
+    await desk.flattening.handle(wish(include_unowned=True))
+    for _ in range(2):
+        await desk.flatten_books.sweep()
+    *_, fill = binance.ledger.account.fills
+    assert await booked(desk) == [(fill.fill_id, Decimal("2.5"), fill.fee)]
+
+
+async def test_a_fee_that_is_told_later_is_added_and_a_venue_that_is_away_is_asked_again(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binance = desk.venues["binance"]
+    await buy_by_hand(binance, "1")
+    await desk.flattening.handle(wish(include_unowned=True))
+    monkeypatch.setattr(pauses, "PAUSE_SECONDS_MAX", 0.0)
+    original = binance.fills
+
+    async def without_fees(*arguments: Any) -> Any:
+        return [replace(fill, fee_usdt=None) for fill in await original(*arguments)]
+
+    binance.unreachable = True
+    await desk.flatten_books.sweep()
+    assert await booked(desk) == []
+    binance.unreachable = False
+    monkeypatch.setattr(binance, "fills", without_fees)
+    await desk.flatten_books.sweep()
+    assert [fee for _, _, fee in await booked(desk)] == [None]
+    monkeypatch.setattr(binance, "fills", original)
+    await desk.flatten_books.sweep()
+    assert [fee for _, _, fee in await booked(desk)] == [binance.ledger.account.fills[-1].fee]
+    monkeypatch.setattr(binance, "fills", None)
+    await desk.flatten_books.sweep()  # asks nobody: all is known
+
+
+async def test_an_order_whose_wish_comes_no_more_is_asked_for_all_the_same(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends right after the send, and the bus has dropped the wish."""
+    binance = desk.venues["binance"]
+    await buy_by_hand(binance, "1")
+    monkeypatch.setattr(desk.flattening._sender, "send", sent_and_forgotten(binance))
+    with pytest.raises(ConnectionAbortedError):
+        await desk.flattening.handle(wish(include_unowned=True))
+    monkeypatch.setattr(pauses, "PAUSE_SECONDS_MAX", 0.0)
+    again = ExecutorDesk(desk.pool, desk.clock, desk.venues, owner="desk-2")
+    for _ in range(2):
+        await again.flatten_books.sweep()
+    assert await desk.pool.fetchval("SELECT status FROM watchlist.operator_flatten_order") == "filled"
+    assert [quantity for _, quantity, _ in await booked(desk)] == [Decimal(1)]
+
+
+def sent_and_forgotten(venue: FakeVenue) -> Any:
+    """Sends the orders, and stores nothing of it."""
+
+    async def send(orders: Any, *_: Any) -> None:
+        for order in orders:
+            intent = OrderIntent(
+                order.venue,
+                order.symbol,
+                order.side,
+                order.quantity,
+                order.client_order_id,
+                True,
+                order.reference_price,
+            )
+            await venue.send(intent)
+        raise ConnectionAbortedError
+
+    return send
+
+
+async def test_two_executors_at_the_same_wish_send_one_order(desk: ExecutorDesk) -> None:
+    binance = desk.venues["binance"]
+    await buy_by_hand(binance, "1")
+    again = ExecutorDesk(desk.pool, desk.clock, desk.venues, owner="desk-2")
+    ended = await asyncio.gather(
+        *(one.flattening.handle(wish(include_unowned=True)) for one in (desk, again)), return_exceptions=True
+    )
+    assert all(result is None or isinstance(result, TradeBusyError) for result in ended)
+    assert len(binance.sent) == 1
+    await desk.flattening.handle(wish(include_unowned=True))
+    assert (await stored(desk))["state"] == "flat"
 
 
 async def test_a_short_position_is_bought_back_also_in_a_halt(desk: ExecutorDesk) -> None:

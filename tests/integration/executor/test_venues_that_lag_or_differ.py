@@ -232,7 +232,7 @@ async def test_funding_booked_before_it_was_known_whose_position_it_was_on_does_
     for _ in range(2):
         await desk.reconciler.sweep(desk.closing.handle)
     desk.clock.forward(minutes=2)
-    desk.bookkeeper._fills_read.clear()
+    desk.bookkeeper._fills_read.forget_all_but(())
     for _ in range(2):
         desk.bookkeeper._funding_read.clear()
         await desk.bookkeeper.sweep()
@@ -333,7 +333,7 @@ async def test_a_fee_that_is_told_later_is_booked_later(desk: ExecutorDesk, monk
         await desk.bookkeeper.sweep()
     await desk.close(book)
     desk.clock.forward(minutes=2)
-    desk.bookkeeper._fills_read.clear()
+    desk.bookkeeper._fills_read.forget_all_but(())
     await desk.bookkeeper.sweep()
     desk.bookkeeper._funding_read.clear()
     await desk.bookkeeper.sweep()

@@ -35,7 +35,7 @@ from common.venues.ports import Account, MarketData, OrderDesk
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
 from executor.adapters.exposure import MEASURE_SECONDS, Exposure
-from executor.adapters.flattens import PostgresFlattens
+from executor.adapters.flattens import VENUES_OF_UNFINISHED, PostgresFlattens
 from executor.adapters.installation import claim_database
 from executor.adapters.measured_desk import LegSkew, MeasuredDesk
 from executor.adapters.measured_ledgers import MeasuredSignalLedger, MeasuredTradeLedger
@@ -54,10 +54,11 @@ from executor.entrypoints.messages import MessageRouter
 from executor.settings import ExecutorSettings, credentials
 
 SERVICE = "executor"
-_VENUES_IN_USE = """
+_VENUES_IN_USE = f"""
 SELECT unnest(ARRAY[long_venue, short_venue]) AS venue FROM watchlist.live_trade_signal
 WHERE status IN ('opening', 'open', 'closing') OR (status IN ('closed', 'failed') AND finalised_at IS NULL)
-"""
+UNION {VENUES_OF_UNFINISHED}
+"""  # noqa: S608  table names of ours
 CONSUMERS = (
     ("events", subjects.EVENT_STREAM, [subjects.ALL_EVENTS], 16),
     ("closes", subjects.COMMAND_STREAM, [subjects.CLOSE_REQUESTED], 16),
@@ -124,7 +125,9 @@ async def main() -> None:
 
 
 async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
-    """The allowed venues, and those on which a trade is not final: what is open can be closed wherever it is."""
+    """The allowed venues, and those on which a trade or an order of a flatten is not final: what is open can be closed
+    wherever it is.
+    """
     in_use = {row["venue"] for row in await pool.fetch(_VENUES_IN_USE)}
     return sorted({*trading.live_trading_allowed_exchanges, *in_use})
 
@@ -252,6 +255,7 @@ async def _run(
             every_real(LEASE_RENEWAL_SECONDS, does.recovery.renew_leases, "lease renewal"),
             every_real(settings.executor_recovery_sec, does.recovery.sweep, "recovery"),
             every_real(settings.executor_bookkeeping_sec, does.bookkeeper.sweep, "bookkeeping"),
+            every_real(settings.executor_bookkeeping_sec, does.flatten_books.sweep, "flatten_books"),
             every_real(settings.executor_rails_sec, does.guardian.sweep, "rails"),
             every_real(settings.executor_reconciliation_sec, partial(_reconcile, does), "reconciliation"),
             every_real(MEASURE_SECONDS, exposure.measure, "measure"),

@@ -30,8 +30,9 @@ _CURRENT = "SELECT version_num FROM watchlist.alembic_version"
 LOST_BELOW = {
     "0002": "the trading state, and what the roles may do: a halted Tandem comes back active",
     "0006": "who is signed in, the answers to keyed commands, and the orders that flattened positions of no trade",
-    "0008": "what skipped signals would have made",
     "0007": "what people were told, and alerts that still wait",
+    "0008": "what skipped signals would have made",
+    "0009": "the fills and fees of orders that flattened positions of no trade",
     "0005": "the paper accounts, and what the database is for: an executor of the other mode would start on it",
     "0001": "every table with all that is in it",
 }

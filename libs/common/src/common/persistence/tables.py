@@ -701,3 +701,25 @@ class OperatorFlattenOrder(SQLModel, table=True):
         description="real time by the database's own clock",
     )
     resolved_at: datetime | None = _time(nullable=True)
+
+
+class OperatorFlattenFill(SQLModel, table=True):
+    """One execution of such an order from the venue's own ledger, by its id. Written by executor."""
+
+    __tablename__ = "operator_flatten_fill"
+    __table_args__ = (
+        UniqueConstraint("venue", "symbol", "fill_id"),
+        Index("operator_flatten_fill_order", "order_id"),
+        {"schema": SCHEMA},
+    )
+
+    id: int | None = _identity()
+    order_id: int = _reference("operator_flatten_order")
+    venue: str = _text()
+    symbol: str = _text()
+    fill_id: str = _text()
+    side: str = _text()
+    price: Decimal = _money()
+    quantity: Decimal = _money()
+    fee_usdt: Decimal | None = _money(nullable=True)
+    traded_at: datetime = _time()

@@ -12,6 +12,12 @@ DECISION = "flatten_requested"
 
 _ASKED_BEFORE = "SELECT count(*) FROM watchlist.audit WHERE service = $1 AND decision = $2"
 _STATUS = "SELECT state, evidence, updated_at FROM watchlist.operator_flatten WHERE request_id = $1"
+_FILLS = """
+SELECT placed.client_order_id, fill.fill_id, fill.side, fill.price, fill.quantity, fill.fee_usdt, fill.traded_at
+FROM watchlist.operator_flatten_order AS placed
+JOIN watchlist.operator_flatten_fill AS fill ON fill.order_id = placed.id
+WHERE placed.request_id = $1 ORDER BY fill.id
+"""
 
 
 class PostgresFlattenDesk:
@@ -50,8 +56,9 @@ class PostgresFlattenDesk:
     async def status(self, request_id: str) -> FlattenStatus:
         try:
             row = await self._pool.fetchrow(_STATUS, request_id)
+            fills = await self._pool.fetch(_FILLS, request_id)
         except DATABASE_AWAY as error:
             raise LedgerAway(str(error)) from error
         if row is None:
             return FlattenStatus(state="asked", evidence={}, updated_at=None)
-        return FlattenStatus.model_validate(dict(row))
+        return FlattenStatus.model_validate({**row, "fills": [dict(fill) for fill in fills]})

@@ -1,12 +1,14 @@
 """An operator wants a venue to hold nothing of a symbol: recorded, sent to the executor, and waited for."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from api_gateway.application.ports import LedgerAway, Operator
+from api_gateway.application.views import Amount, View
 from common.runtime.clock import Clock
 
 POLL_SECONDS = 0.1
@@ -14,10 +16,23 @@ POLL_SECONDS = 0.1
 State = Literal["asked", "working", "flat", "not_flat", "refused"]
 
 
+class FlattenFill(View):
+    """`operator_flatten_fill`: an execution against what no trade held. `fee_usdt` is null while unknown."""
+
+    client_order_id: str
+    fill_id: str
+    side: Literal["buy", "sell"]
+    price: Amount
+    quantity: Amount
+    fee_usdt: Amount | None
+    traded_at: datetime
+
+
 class FlattenStatus(BaseModel):
     """How far it has come, as the executor stored it; `asked` is before the executor took it up.
 
-    `evidence` of an ended one has `venue_quantity`, which the venue said at `read_at`, and the orders that were sent.
+    `evidence` of an ended one has `venue_quantity`, which the venue said at `read_at`, and the orders that were sent
+    against what no trade held; `fills` are theirs, and may come a moment later. What a trade held is in that trade.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,6 +40,7 @@ class FlattenStatus(BaseModel):
     state: State
     evidence: dict[str, Any]
     updated_at: datetime | None
+    fills: Sequence[FlattenFill] = ()
 
 
 class Flattened(BaseModel):

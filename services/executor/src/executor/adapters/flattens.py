@@ -1,4 +1,4 @@
-"""Flattened positions in Postgres, with the orders against what no trade holds."""
+"""Flattened positions in Postgres, with the orders against what no trade holds, their fills and fees."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,9 +8,11 @@ from common.messages.contracts import FlattenRequested
 from common.persistence.database import Pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock
+from common.venues.ports import Fill
+from executor.adapters.order_outcomes import outcome_statement, store_outcome
 from executor.adapters.signal_ledger import draw_order_key
-from executor.application.ports import Flatten, FlattenState, Outcome
-from executor.domain.order_machine import OrderStatus, sources_of
+from executor.application.ports import Flatten, FlattenState, Outcome, TradeBusyError
+from executor.domain.order_machine import OrderStatus
 from executor.domain.records import WHOLE_TRADE, NewOrder, Order
 from executor.domain.trade_machine import TradeStatus
 
@@ -29,21 +31,41 @@ SELECT id, status FROM watchlist.live_trade_signal
 WHERE symbol = $1 AND status IN ('opening', 'open', 'closing') AND $2 IN (long_venue, short_venue)
 """
 _COLUMNS = """
-id, version, leg, attempt, client_order_id, venue, symbol, side, quantity, reference_price, status, venue_order_id,
-filled_quantity, average_price, intended_at, extract(epoch FROM clock_timestamp() - written_at)::float8 AS age_seconds
+placed.id, placed.version, placed.leg, placed.attempt, placed.client_order_id, placed.venue, placed.symbol,
+placed.side, placed.quantity, placed.reference_price, placed.status, placed.venue_order_id, placed.filled_quantity,
+placed.average_price, placed.intended_at,
+extract(epoch FROM clock_timestamp() - placed.written_at)::float8 AS age_seconds,
+(SELECT coalesce(sum(fill.quantity), 0) FROM watchlist.operator_flatten_fill AS fill WHERE fill.order_id = placed.id)
+    AS booked_quantity
 """
-_ORDERS = f"SELECT {_COLUMNS} FROM watchlist.operator_flatten_order WHERE request_id = $1 ORDER BY id"  # noqa: S608
-_ADD = f"""
-INSERT INTO watchlist.operator_flatten_order
-    (request_id, leg, attempt, client_order_id, venue, symbol, side, quantity, reference_price, status, intended_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'intent', $10) RETURNING {_COLUMNS}
+_ORDERS = f"""
+SELECT {_COLUMNS} FROM watchlist.operator_flatten_order AS placed WHERE placed.request_id = $1 ORDER BY placed.id
+"""  # noqa: S608  column names of ours
+_IS_UNFINISHED = """
+placed.status IN ('intent', 'working', 'unknown') OR placed.filled_quantity > (
+    SELECT coalesce(sum(fill.quantity), 0) FROM watchlist.operator_flatten_fill AS fill
+    WHERE fill.order_id = placed.id AND fill.fee_usdt IS NOT NULL)
+"""
+_UNFINISHED = f"""
+SELECT {_COLUMNS} FROM watchlist.operator_flatten_order AS placed WHERE {_IS_UNFINISHED} ORDER BY placed.id
 """  # noqa: S608
-_OUTCOME = """
-UPDATE watchlist.operator_flatten_order
-SET status = $3, venue_order_id = coalesce($4, venue_order_id), filled_quantity = $5, average_price = $6,
-    error = $7, resolved_at = $8, version = version + 1
-WHERE id = $1 AND status = ANY($2) AND filled_quantity <= $5 RETURNING id
+VENUES_OF_UNFINISHED = f"""
+SELECT placed.venue FROM watchlist.operator_flatten_order AS placed WHERE {_IS_UNFINISHED}
+"""  # noqa: S608
+_ADD = f"""
+INSERT INTO watchlist.operator_flatten_order AS placed
+    (request_id, leg, attempt, client_order_id, venue, symbol, side, quantity, reference_price, status, intended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'intent', $10) ON CONFLICT (client_order_id) DO NOTHING
+RETURNING {_COLUMNS}
+"""  # noqa: S608
+_ADD_FILL = """
+INSERT INTO watchlist.operator_flatten_fill
+    (order_id, venue, symbol, fill_id, side, price, quantity, fee_usdt, traded_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (venue, symbol, fill_id) DO UPDATE SET fee_usdt = EXCLUDED.fee_usdt
+    WHERE operator_flatten_fill.fee_usdt IS NULL AND EXCLUDED.fee_usdt IS NOT NULL
 """
+_OUTCOME = outcome_statement("operator_flatten_order")
 _TELL = """
 UPDATE watchlist.operator_flatten SET state = $2, evidence = $3, updated_at = $4
 WHERE request_id = $1 AND state = 'working'
@@ -96,22 +118,30 @@ class PostgresFlattens:
             order.reference_price,
             self._clock.now(),
         )
-        assert row is not None
+        if row is None:
+            raise TradeBusyError(f"somebody else works on {request_id}")
         return _order(dict(row))
 
     async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
-        changed = await self._pool.fetchval(
-            _OUTCOME,
-            order.id,
-            sources_of(outcome.status),
-            outcome.status.value,
-            outcome.venue_order_id,
-            outcome.filled_quantity,
-            outcome.average_price,
-            outcome.error,
-            self._clock.now(),
-        )
-        return changed is not None
+        return await store_outcome(self._pool, _OUTCOME, order, outcome, self._clock.now())
+
+    async def unfinished_orders(self) -> Sequence[Order]:
+        return [_order(dict(row)) for row in await self._pool.fetch(_UNFINISHED)]
+
+    async def add_fills(self, order: Order, fills: Sequence[Fill]) -> None:
+        for fill in fills:
+            await self._pool.execute(
+                _ADD_FILL,
+                order.id,
+                fill.venue,
+                fill.symbol,
+                fill.fill_id,
+                fill.side.value,
+                fill.price,
+                fill.quantity,
+                fill.fee_usdt,
+                fill.traded_at,
+            )
 
     async def tell(self, flatten: Flatten, state: FlattenState, evidence: dict[str, Any]) -> None:
         request = flatten.request
@@ -132,6 +162,5 @@ def _order(row: dict[str, Any]) -> Order:
         "purpose": Purpose.CLOSE,
         "entry": WHOLE_TRADE,
         "reduce_only": True,
-        "booked_quantity": row["filled_quantity"],
     }
     return Order(**{**row, **kinds})

@@ -18,10 +18,10 @@ from common.persistence.database import Connection, Pool
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock
 from common.runtime.tracing import step
+from executor.adapters.order_outcomes import outcome_statement, store_outcome
 from executor.adapters.rows import ENTRY_COLUMNS, ORDER_COLUMNS, TRADE_COLUMNS, fetch_book, read_order, read_trade
 from executor.adapters.signal_ledger import tell
 from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
-from executor.domain.order_machine import sources_of as order_sources_of
 from executor.domain.pair import EntryFill
 from executor.domain.reconciliation import ExternalPart, external_order_id
 from executor.domain.records import WHOLE_TRADE, Entry, NewOrder, Order, Trade, TradeBook, new_order
@@ -65,12 +65,7 @@ SELECT $1, $2, 'intent', * FROM unnest($3::smallint[], $4::text[], $5::text[], $
     $9::text[], $10::text[], $11::boolean[], $12::numeric[], $13::numeric[])
 RETURNING {ORDER_COLUMNS}
 """  # noqa: S608
-_OUTCOME = """
-UPDATE watchlist.live_trade_order
-SET status = $3, venue_order_id = coalesce($4, venue_order_id), filled_quantity = $5, average_price = $6,
-    error = $7, resolved_at = $8, version = version + 1
-WHERE id = $1 AND status = ANY($2) AND filled_quantity <= $5 RETURNING id
-"""
+_OUTCOME = outcome_statement("live_trade_order")
 # An execution that somebody else's order made on a leg of ours, named after the venue's own id.
 _INSERT_EXTERNAL = """
 INSERT INTO watchlist.live_trade_order
@@ -261,18 +256,7 @@ class PostgresTradeLedger:
         return [read_order(row) for row in rows]
 
     async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
-        changed = await self._pool.fetchval(
-            _OUTCOME,
-            order.id,
-            order_sources_of(outcome.status),
-            outcome.status.value,
-            outcome.venue_order_id,
-            outcome.filled_quantity,
-            outcome.average_price,
-            outcome.error,
-            self._clock.now(),
-        )
-        return changed is not None
+        return await store_outcome(self._pool, _OUTCOME, order, outcome, self._clock.now())
 
     @step("commit intents")
     async def add_orders(self, book: TradeBook, orders: Sequence[NewOrder]) -> TradeBook:

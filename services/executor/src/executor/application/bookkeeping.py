@@ -18,6 +18,7 @@ from common.domain.identifiers import Leg
 from common.runtime.clock import Clock
 from common.runtime.tracing import about_trade
 from common.venues.errors import VenueError
+from executor.application.pauses import Pauses
 from executor.application.ports import Bookkeeping, Venues
 from executor.domain.records import Trade, TradeBook
 from executor.domain.settlement_sum import was_held
@@ -33,9 +34,6 @@ SETTLED_AFTER = timedelta(minutes=1)
 FUNDING_EVERY = timedelta(minutes=5)
 FUNDING_EVERY_REAL_SECONDS = 2.0
 """A trade's funding is read when both have passed since the last time."""
-
-
-FILLS_PAUSE_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +52,13 @@ class Bookkeeper:
         self._ledger = ledger
         self._clock = clock
         self._funding_read: dict[int, _Read] = {}
-        self._fills_read: dict[int, tuple[int, float]] = {}
+        self._fills_read = Pauses(clock)
 
     async def sweep(self) -> None:
         """One round. A venue that does not answer only delays its own figures."""
         active = await self._ledger.active_trades()
         await self._save_positions(active)
-        unbooked = {number for number in await self._ledger.unbooked_trades() if self._may_read_fills(number)}
+        unbooked = {number for number in await self._ledger.unbooked_trades() if self._fills_read.are_over(number)}
         unfinalised = await self._ledger.unfinalised_trades()
         due = {trade.id for trade in [*active, *unfinalised] if self._is_due(trade)}
         for signal_id in sorted(unbooked | due):
@@ -121,15 +119,6 @@ class Bookkeeper:
             held = {name: positions[name].quantity if name in positions else Decimal(0) for name in wanted}
             await self._ledger.save_positions(venue, held, asked_at)
 
-    def _may_read_fills(self, signal_id: int) -> bool:
-        """Right after the fill at once, then less and less often: some fees are never told."""
-        now = self._clock.monotonic()
-        reads, last = self._fills_read.get(signal_id, (0, now))
-        if reads and now - last < min(FILLS_PAUSE_SECONDS_MAX, 0.5 * 2**reads):
-            return False
-        self._fills_read[signal_id] = (reads + 1, now)
-        return True
-
     def _is_due(self, trade: Trade) -> bool:
         """While open, on the schedule; once closed, when the last settlement must be in the venue's ledger."""
         last, now = self._funding_read.get(trade.id), self._clock.now()
@@ -145,4 +134,4 @@ class Bookkeeper:
 
     def _forget_all_but(self, wanted: set[int]) -> None:
         self._funding_read = {number: read for number, read in self._funding_read.items() if number in wanted}
-        self._fills_read = {number: read for number, read in self._fills_read.items() if number in wanted}
+        self._fills_read.forget_all_but(wanted)

@@ -236,7 +236,15 @@ class FlattenLedger(OrderOutcomes, Protocol):
     async def orders(self, request_id: str) -> Sequence[Order]: ...
 
     async def add_order(self, request_id: str, order: NewOrder) -> Order:
-        """Commits an intent."""
+        """Commits an intent. Raises TradeBusyError where another worker was faster."""
+        ...
+
+    async def unfinished_orders(self) -> Sequence[Order]:
+        """Orders of all wishes without an outcome, or of which a fill or its fee is not stored yet."""
+        ...
+
+    async def add_fills(self, order: Order, fills: Sequence[Fill]) -> None:
+        """Stores fills of the order, each once, and the fee of one that had none."""
         ...
 
     async def tell(self, flatten: Flatten, state: FlattenState, evidence: dict[str, Any]) -> None:

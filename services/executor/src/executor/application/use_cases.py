@@ -8,6 +8,7 @@ from common.runtime.settings import TradingSettings
 from executor.application.bookkeeping import Bookkeeper
 from executor.application.closing import Closing
 from executor.application.entries import EntryLimits, EntryOpener
+from executor.application.flatten_books import FlattenBooks
 from executor.application.flattening import Flattening
 from executor.application.guardian import Guardian
 from executor.application.opening import SignalOpener
@@ -52,6 +53,7 @@ class UseCases:
     scale_in: ScaleIn
     closing: Closing
     flattening: Flattening
+    flatten_books: FlattenBooks
     recovery: Recovery
     bookkeeper: Bookkeeper
     guardian: Guardian
@@ -69,14 +71,14 @@ def use_cases(
     limits = EntryLimits(settings.live_trading_max_concurrent, unwind_loss_budget_usdt)
     reconciler = Reconciler(venues, trades, ports.bookkeeping, ports.alarms, clock)
     entries = EntryOpener(venues, trades, runner, standings, reconciler, ports.alarms, limits, clock)
+    flatten_sender = OrderSender(venues, ports.flattens, standings, clock)
     closing = Closing(venues, trades, runner, entries, reconciler, states, settings, clock)
     return UseCases(
         opener=SignalOpener(signals, trades, planner, entries, venues, settings, clock),
         scale_in=ScaleIn(signals, trades, planner, entries, venues, settings, clock),
         closing=closing,
-        flattening=Flattening(
-            venues, ports.flattens, OrderSender(venues, ports.flattens, standings, clock), closing, clock
-        ),
+        flattening=Flattening(venues, ports.flattens, flatten_sender, closing, clock),
+        flatten_books=FlattenBooks(venues, ports.flattens, flatten_sender, clock),
         recovery=Recovery(trades, entries, closing),
         bookkeeper=Bookkeeper(venues, ports.bookkeeping, clock),
         guardian=Guardian(venues, states, ports.figures, rails, clock),
