@@ -139,3 +139,18 @@ async def test_a_server_that_stands_in_has_no_limits_of_its_own() -> None:
     limits = VenueLimits(SystemClock())
     assert limits.gate(VenueAddress("okx", "okx", "http://127.0.0.1:9")).budgets == {}
     assert set(VenueLimits(SystemClock()).gate(VenueAddress("okx", "okx", None)).budgets) == {ADDRESS, ACCOUNT}
+
+
+async def test_a_venue_has_room_while_it_bans_nobody_and_half_of_each_limit_is_left() -> None:
+    budgets = {name: Budget(400, DAY, DAY, reserve_percent=50) for name in (ADDRESS, ACCOUNT)}
+    clock = SystemClock()
+    limits = VenueLimits(clock, limited=lambda _: replace(REQUEST_LIMITS["okx"], budgets=budgets))
+    gate = limits.gate(VenueAddress("okx", "okx", None))
+    assert limits.has_room("okx")
+    local = gate.budgets[ACCOUNT]
+    half = local.budget.ordinary_units // 2
+    for left, has_room in ((half, True), (half - 1, False), (half, True)):
+        local.grant(local.span(), Share(), left)
+        assert limits.has_room("okx") is has_room
+    gate.bans.hear(clock.unix_seconds() + 60)
+    assert not limits.has_room("okx")

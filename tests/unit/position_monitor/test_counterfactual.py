@@ -190,9 +190,14 @@ class CountingBooks(SetBooks):
 
 
 def rounds(
-    store: KeptStore, books: CountingBooks, clock: StandingClock, needed: set[BookKey], places: int = 20
+    store: KeptStore,
+    books: CountingBooks,
+    clock: StandingClock,
+    needed: set[BookKey],
+    places: int = 20,
+    crowded: str = "",
 ) -> Counterfactuals:
-    return Counterfactuals(books, store, lambda: needed, Leader(), RULES, places, clock)
+    return Counterfactuals(books, store, lambda: needed, lambda venue: venue != crowded, Leader(), RULES, places, clock)
 
 
 async def test_each_is_looked_at_once_a_minute_and_few_in_a_round() -> None:
@@ -214,16 +219,25 @@ async def test_each_is_looked_at_once_a_minute_and_few_in_a_round() -> None:
     assert {one.looks for one in store.rows.values()} == {1}
 
 
-async def test_a_venue_that_an_open_trade_needs_is_never_asked() -> None:
+async def test_a_venue_that_an_open_trade_needs_is_asked_only_while_it_has_room() -> None:
     market, clock = CountingBooks(), StandingClock()
     market.set(books(("99.9", "100"), ("102", "102.1")))
     same = KeptStore(SKIPPED)
-    await rounds(same, market, clock, {("binance", "SOL"), ("bybit", "SOL")}).round()
-    assert len(same.rows) == 1
-    other = KeptStore(SKIPPED)
-    await rounds(other, market, clock, {("binance", "BTC"), ("bybit", "BTC")}).round()
-    assert other.refused == ["venue_needed_by_trades"]
-    assert market.asked == []
+    await rounds(same, market, clock, {("binance", "SOL"), ("bybit", "SOL")}, crowded="bybit").round()
+    assert (len(same.rows), market.asked) == (1, [])
+    other, trades = KeptStore(SKIPPED), {("binance", "BTC"), ("bybit", "BTC")}
+    await rounds(other, market, clock, trades, crowded="bybit").round()
+    assert (other.refused, market.asked) == (["venue_needed_by_trades"], [("binance", "SOL")])
+    roomy = KeptStore(SKIPPED)
+    await rounds(roomy, market, clock, trades).round()
+    assert len(roomy.rows) == 1
+
+
+async def test_a_venue_that_no_trade_needs_is_asked_also_without_room() -> None:
+    store, market = KeptStore(SKIPPED), CountingBooks()
+    market.set(books(("99.9", "100"), ("102", "102.1")))
+    await rounds(store, market, StandingClock(), set(), crowded="bybit").round()
+    assert len(store.rows) == 1
 
 
 async def test_a_place_is_given_up_only_for_one_that_could_be_entered() -> None:

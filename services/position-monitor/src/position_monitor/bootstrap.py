@@ -90,6 +90,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect | 
                     books,
                     PostgresCounterfactuals(pool, trading.live_trading_tp_ratio),
                     monitor.books_needed,
+                    limits.has_room,
                     leadership,
                     counterfactual_rules(trading, settings),
                     settings.monitor_counterfactuals_max,

@@ -1,8 +1,9 @@
 """Follows skipped signals, a bounded number of them, without taking anything from open trades.
 
-A signal is looked at once a minute of strategy time. A venue that an open trade needs is not asked for it: of such a
-venue only the books count that are kept current for the trade anyway. What is known stands in the store, so a restart
-goes on where it was; the time in between counts as looks that were missed.
+A signal is looked at once a minute of strategy time, and few of them in a second. A venue that an open trade needs is
+asked for it only while plenty is left of what the venue allows; otherwise only the books count that are kept current
+for the trade anyway. What is known stands in the store, so a restart goes on where it was; the time in between counts
+as looks that were missed.
 """
 
 import asyncio
@@ -55,6 +56,7 @@ class Counterfactuals:
         books: BookSource,
         store: CounterfactualStore,
         needed: Callable[[], Collection[BookKey]],
+        has_room: Callable[[str], bool],
         leadership: Leadership,
         rules: CounterfactualRules,
         places: int,
@@ -63,6 +65,7 @@ class Counterfactuals:
         self._books = books
         self._store = store
         self._needed = needed
+        self._has_room = has_room
         self._leadership = leadership
         self._rules = rules
         self._places = places
@@ -106,7 +109,7 @@ class Counterfactuals:
     async def _reading(self, key: BookKey, needed: Collection[BookKey]) -> BookReading:
         if key in needed:
             return self._books.latest(key)
-        if any(venue == key[0] for venue, _ in needed):
+        if any(venue == key[0] for venue, _ in needed) and not self._has_room(key[0]):
             return BookReading(None, NEEDED_BY_TRADES)
         return await self._books.read(key)
 

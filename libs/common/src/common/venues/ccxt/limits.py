@@ -74,6 +74,14 @@ class VenueGate:
         self._keeper.tell_bans()
         return ban
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the venue bans nobody and half of what it allows now is left to whoever needs it."""
+        budgets = self.budgets.values()
+        return self.bans.banned_until() is None and all(
+            local.left_shared >= local.budget.ordinary_units / 2 for local in budgets
+        )
+
     def standing(self) -> dict[str, Any]:
         """What health shows of the venue."""
         until = self.bans.banned_until()
@@ -193,6 +201,11 @@ class VenueLimits:
     def standings(self) -> dict[str, Any]:
         """What health shows, by venue: until when it bans, and what of its limits nobody has leased."""
         return {name: gate.standing() for name, gate in sorted(self._gates.items())}
+
+    def has_room(self, venue: str) -> bool:
+        """Whether what nobody depends on may be asked of the venue; see `VenueGate.has_room`."""
+        gate = self._gates.get(venue)
+        return gate is None or gate.has_room
 
     async def run(self) -> None:
         """Leases shares and hears and tells of bans, without end."""
