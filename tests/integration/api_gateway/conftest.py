@@ -1,6 +1,7 @@
 """A gateway over a real database and a real bus, asked in the same process."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+import uvicorn
 from fastapi import FastAPI
 
 from api_gateway.application.event_hub import EventHub
@@ -84,3 +86,14 @@ async def gateway_over(database: Database, nats_url: str, settings: dict[str, st
         await parts.close()
         await bus.close()
         await pool.close()
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[str]:
+    """The application on loopback; its address."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve([listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving

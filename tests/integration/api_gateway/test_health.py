@@ -5,10 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import pytest
+
 from api_gateway.adapters.service_health import HttpServiceProbe
+from common.runtime.access import Role, new_token
+from common.runtime.guard import SESSION_COOKIE
+from support.embedded_stack import Database
+from support.ingest_stack import ingest_service
 from support.ledger_rows import LedgerRows
 
-from .conftest import Gateway
+from .conftest import Gateway, gateway_over, listening
 
 
 @asynccontextmanager
@@ -100,17 +106,37 @@ async def test_a_service_says_what_it_runs_with_or_why_it_does_not() -> None:
     probe = HttpServiceProbe()
     said = b'{"service": "executor", "settings": {"LOG_LEVEL": {"value": "info", "source": "default"}}}'
     async with answering("200 OK", said) as url:
-        answer = await probe.settings("executor", url, None)
+        answer = await probe.settings("executor", url, {})
     assert (answer.settings["LOG_LEVEL"].value, answer.problem) == ("info", None)
     async with answering("404 Not Found", b'{"detail": "Not Found"}') as url:
-        stranger = await probe.settings("executor", url, None)
+        stranger = await probe.settings("executor", url, {})
     assert (stranger.settings, stranger.problem) == ({}, "HTTP 404 with something that is no settings")
-    silent = await probe.settings("executor", "http://127.0.0.1:1", None)
+    silent = await probe.settings("executor", "http://127.0.0.1:1", {})
     assert silent.problem is not None
     await probe.close()
 
 
-async def test_settings_are_asked_for_with_the_callers_own_credential() -> None:
+@pytest.mark.parametrize("way", ["token", "session"])
+async def test_a_token_and_a_session_read_the_settings_of_a_service_that_asks_for_a_credential(
+    database: Database, nats_url: str, way: str
+) -> None:
+    token, line = new_token("screen", Role.READ)
+    async with (
+        ingest_service(database, nats_url, ACCESS_REQUIRED="1", ACCESS_TOKENS=line) as ingest,
+        listening(ingest.parts.app) as url,
+        gateway_over(database, nats_url, {"ACCESS_TOKENS": line, "SIGNAL_INGEST_URL": url}) as gateway,
+    ):
+        headers = {"Authorization": f"Bearer {token}"} if way == "token" else {}
+        if way == "session":
+            assert (await gateway.http.post("/api/session", json={"token": token})).status_code == 200
+        answer = (await gateway.http.get("/api/settings", headers=headers)).json()
+        shown = answer["services"]["signal_ingest"]
+        assert (shown["problem"], "SCANNER_ENABLED" in shown["settings"]) == (None, True)
+        for stranger in ({}, {"Cookie": f"{SESSION_COOKIE}=made-up"}):
+            assert (await ingest.http.get("/settings", headers=stranger)).status_code == 401
+
+
+async def test_only_settings_are_asked_for_with_the_callers_credential() -> None:
     heard = asyncio.Queue[bytes]()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -120,7 +146,7 @@ async def test_settings_are_asked_for_with_the_callers_own_credential() -> None:
     probe = HttpServiceProbe()
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        await probe.settings("signal_ingest", url, "Bearer somebodys")
+        await probe.settings("signal_ingest", url, {"Authorization": "Bearer somebodys"})
         await probe.ask("signal_ingest", url)
     assert b"authorization: bearer somebodys" in heard.get_nowait().lower()
     assert b"authorization" not in heard.get_nowait().lower()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import pty
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import uvicorn
 
 from common.messages.contracts import CloseRequested, FlattenRequested, TradingStateRequested
 from common.messages.envelope import Envelope
@@ -19,7 +17,7 @@ from support.embedded_stack import Database
 from support.ledger_rows import NOON, LedgerRows
 from support.tandem_command import Ended, tandem
 
-from .conftest import Gateway, until
+from .conftest import Gateway, listening, until
 
 Run = Callable[..., Awaitable[Ended]]
 
@@ -29,12 +27,8 @@ ADA = ("--who", "ada", "--why", "venue maintenance", "--wait", "0")
 @pytest_asyncio.fixture(loop_scope="session")
 async def address(gateway: Gateway) -> AsyncIterator[str]:
     """The gateway listening on loopback."""
-    server = uvicorn.Server(uvicorn.Config(gateway.app, log_level="warning", access_log=False))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve([listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+    async with listening(gateway.app) as url:
+        yield url
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import Pool, connect_pool
 from common.persistence.journal import Journal
 from common.persistence.leadership import Leadership, Work
+from common.persistence.page_sessions import StoredSessions
 from common.runtime.access import Access, AccessSettings, read_access
 from common.runtime.clock import Clock, clock_from_environment
 from common.runtime.guard import protect
@@ -112,7 +113,8 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
     description = "Observations become watchlist events on the bus."
     app = create_app("signal-ingest", description, checks, journal, shown, limits.standings)
     add_signal_routes(app, ingest, listings, clock)
-    protect(app, configuration.access, configuration.requests_per_second, clock.monotonic)
+    sessions = StoredSessions(pool, configuration.access, clock)
+    protect(app, configuration.access, configuration.requests_per_second, clock.monotonic, sessions=sessions)
     return Parts(
         app=app,
         outbox=outbox,

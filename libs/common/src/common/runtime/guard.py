@@ -75,6 +75,14 @@ def principal_of(request: Request) -> Principal:
     return principal
 
 
+def credential_of(request: Request) -> dict[str, str]:
+    """The headers that the request was let in with, to ask another service on its behalf."""
+    authorization, session = request.headers.get("authorization"), request.cookies.get(SESSION_COOKIE)
+    if authorization is not None:
+        return {"Authorization": authorization}
+    return {"Cookie": f"{SESSION_COOKIE}={session}"} if session and principal_of(request).is_named else {}
+
+
 class Refusals:
     """Counts the wrong credentials of an address: after a few the answer is to wait."""
 

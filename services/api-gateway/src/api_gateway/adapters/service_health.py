@@ -53,11 +53,10 @@ class HttpServiceProbe:
             problem=None,
         )
 
-    async def settings(self, service: str, url: str, authorization: str | None) -> SettingsAnswer:
+    async def settings(self, service: str, url: str, credential: Mapping[str, str]) -> SettingsAnswer:
         """The service's settings in effect within 1.5 s, or why there are none."""
-        headers = {} if authorization is None else {"Authorization": authorization}
         try:
-            said = await self._get(_Settings, f"{url}/settings", "settings", headers)
+            said = await self._get(_Settings, f"{url}/settings", "settings", credential)
         except _Silent as silence:
             return SettingsAnswer(service=service, url=url, settings={}, problem=str(silence))
         return SettingsAnswer(service=service, url=url, settings=said.settings, problem=None)

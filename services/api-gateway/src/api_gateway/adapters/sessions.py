@@ -3,27 +3,23 @@
 import secrets
 
 from common.persistence.database import Pool
-from common.runtime.access import TOKEN_BYTES, Access, Credential, Principal, digest_of
+from common.persistence.page_sessions import StoredSessions
+from common.runtime.access import TOKEN_BYTES, Access, Credential, digest_of
 from common.runtime.clock import Clock
 
 _BEGIN = """
 INSERT INTO watchlist.operator_session (session_sha256, credential, token_sha256, expires_at_seconds)
 VALUES ($1, $2, $3, $4)
 """
-_FIND = """
-SELECT credential, token_sha256 FROM watchlist.operator_session WHERE session_sha256 = $1 AND expires_at_seconds > $2
-"""
 _END = "DELETE FROM watchlist.operator_session WHERE session_sha256 = $1"
 _FORGET = "DELETE FROM watchlist.operator_session WHERE expires_at_seconds <= $1"
 
 
-class PostgresSessions:
-    """`common.runtime.guard.Sessions` over Postgres."""
+class PostgresSessions(StoredSessions):
+    """Begins and ends what `StoredSessions` reads."""
 
     def __init__(self, pool: Pool, access: Access, lasts_seconds: float, clock: Clock) -> None:
-        self._pool = pool
-        self._access = access
-        self._clock = clock
+        super().__init__(pool, access, clock)
         self.lasts_seconds = lasts_seconds
 
     async def begin(self, credential: Credential) -> str:
@@ -32,12 +28,6 @@ class PostgresSessions:
         expires_at = self._clock.unix_seconds() + self.lasts_seconds
         await self._pool.execute(_BEGIN, digest_of(session), credential.name, credential.digest, expires_at)
         return session
-
-    async def principal(self, session: str, address: str) -> Principal | None:
-        """Whose session it is: one whose token was taken away ends with it."""
-        row = await self._pool.fetchrow(_FIND, digest_of(session), self._clock.unix_seconds())
-        credential = self._access.still_valid(row["credential"], row["token_sha256"]) if row else None
-        return Principal(credential.name, credential.role, address) if credential else None
 
     async def end(self, session: str) -> None:
         """Forgets the session."""

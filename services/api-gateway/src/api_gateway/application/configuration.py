@@ -18,12 +18,10 @@ class SystemSettings(BaseModel):
 
 
 async def gather_settings(
-    own: SettingsAnswer, probe: SettingsProbe, service_urls: Mapping[str, str], authorization: str | None
+    own: SettingsAnswer, probe: SettingsProbe, service_urls: Mapping[str, str], credential: Mapping[str, str]
 ) -> SystemSettings:
-    """Asks all other services in parallel, with the caller's own credential."""
-    others = await asyncio.gather(
-        *(probe.settings(service, url, authorization) for service, url in service_urls.items())
-    )
+    """Asks all other services in parallel, with the caller's own `credential`, as headers."""
+    others = await asyncio.gather(*(probe.settings(service, url, credential) for service, url in service_urls.items()))
     answers = [own, *others]
     return SystemSettings(
         services={answer.service: answer for answer in answers},

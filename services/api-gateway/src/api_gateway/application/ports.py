@@ -317,9 +317,9 @@ class ServiceProbe(Protocol):
 class SettingsProbe(Protocol):
     """Asks another service for its settings."""
 
-    async def settings(self, service: str, url: str, authorization: str | None) -> SettingsAnswer:
+    async def settings(self, service: str, url: str, credential: Mapping[str, str]) -> SettingsAnswer:
         """The service's settings in effect, or the problem; never raises for a dead service.
 
-        `authorization` is the caller's own: who may not read a service's settings does not read them here either.
+        `credential` are the caller's own headers: who may not read a service's settings does not read them here either.
         """
         ...
