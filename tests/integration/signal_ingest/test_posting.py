@@ -103,6 +103,10 @@ LEG = {"venue": "binance", "price": "200"}
         ({"long": {**LEG, "price": "1e40"}}, "long.price"),
         ({"long": {**LEG, "price": "1e-400"}}, "long.price"),
         ({"long": {**LEG, "price": True}}, "long.price"),
+        ({"long": {**LEG, "price": ""}}, "long.price"),
+        ({"long": {**LEG, "price": "1_87"}}, "long.price"),
+        ({"long": {**LEG, "price": 1e-13}}, "long.price"),
+        ({"observed_at": "1760130000"}, "observed_at"),
         ({"long": {**LEG, "venue": "nasdaq"}}, "long.venue"),
         ({"long": {**LEG, "venue": "Binance"}}, "long.venue"),
         ({"long": {**LEG, "colour": "red"}}, "long.colour"),
@@ -177,8 +181,21 @@ async def test_a_batch_keeps_its_good_lines_and_names_the_bad_ones(service: Inge
     assert [refused["line"] for refused in answer["refused"]] == [3, 4, 7]
     (error,) = answer["refused"][0]["errors"]
     assert (error["field"], error["value"]) == ("long.price", -5)
-    assert "greater than 0" in error["allowed"]
+    assert "from 1E-12" in error["allowed"]
     assert [row["event_id"] is not None for row in await service.rows("watch_observation")] == [True, True]
+
+
+@pytest.mark.parametrize("body", [b"", b"\n \r\n"])
+async def test_a_batch_without_a_line_is_a_422(service: IngestService, body: bytes) -> None:
+    response = await service.http.post("/signals/batch", content=body)
+    assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
+    assert "at least one line" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("price", ["1E-7", "187.250", 187, 187.25, "1e-12", "999999999.5", 1e9])
+async def test_a_price_is_a_number_or_its_text(service: IngestService, price: object) -> None:
+    response = await service.http.post("/signals", json=posted(type="A", long={**LEG, "price": price}))
+    assert response.status_code == 201
 
 
 async def test_in_one_batch_an_event_is_told_once_as_opened_with_its_last_version(

@@ -41,10 +41,10 @@ _PROBLEM_SCHEMA: dict[str, Any] = {
         "errors": [{"field": "query.limit", "value": "0", "allowed": "Input should be greater than or equal to 1"}],
     },
 }
-_PROBLEM_CONTENT = {"application/problem+json": {"schema": _PROBLEM_SCHEMA}}
+PROBLEM_CONTENT: dict[str, Any] = {"application/problem+json": {"schema": _PROBLEM_SCHEMA}}
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "Not answered as asked: the document says why", "content": _PROBLEM_CONTENT},
-    "5XX": {"description": "Not answered now: the document says what is away", "content": _PROBLEM_CONTENT},
+    "4XX": {"description": "Not answered as asked: the document says why", "content": PROBLEM_CONTENT},
+    "5XX": {"description": "Not answered now: the document says what is away", "content": PROBLEM_CONTENT},
 }
 """For OpenAPI: how every route says no."""
 

@@ -19,7 +19,7 @@ import prometheus_client
 import structlog
 import uvicorn
 from fastapi import FastAPI, Query, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from nats.errors import Error as NatsError
 
@@ -29,6 +29,7 @@ from common.persistence.journal import Journal
 from common.runtime.clock import Clock, ReplayClock
 from common.runtime.health import Check, check_all
 from common.runtime.http_watch import HttpWatch
+from common.runtime.inputs import ID_MAX
 from common.runtime.metrics import DEPENDENCY_UP, LOOP_FAILURES
 from common.runtime.problems import PROBLEM_RESPONSES, install_problem_handlers
 from common.runtime.secret_files import with_secret_files
@@ -70,7 +71,7 @@ def create_app(
         """The process runs and answers."""
         return {"service": name, "status": "live"}
 
-    @app.get("/health/ready", tags=["operations"])
+    @app.get("/health/ready", tags=["operations"], responses={503: {"description": "A dependency does not answer"}})
     async def ready() -> JSONResponse:
         """All real dependencies answer; 503 names the ones that do not."""
         readiness = await check_all(checks)
@@ -82,7 +83,7 @@ def create_app(
         }
         return JSONResponse(body, 503 if readiness.problems else 200)
 
-    @app.get("/metrics", tags=["operations"])
+    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Prometheus metrics, and with them how each dependency answers now."""
         readiness = await check_all(checks)
@@ -104,8 +105,8 @@ def _add_audit(app: FastAPI, name: str, journal: Journal) -> None:
     @app.get("/audit", tags=["operations"])
     async def audit(
         limit: int = Query(50, ge=1, le=500),
-        before: int = Query(2**62, ge=1, le=2**62, description="the `next` of the page before"),
-        signal_id: int | None = Query(None, ge=1, le=2**62),
+        before: int = Query(ID_MAX, ge=1, le=ID_MAX, description="the `next` of the page before"),
+        signal_id: int | None = Query(None, ge=1, le=ID_MAX),
     ) -> dict[str, Any]:
         """This service's decisions, newest first, with the figures that made them."""
         items = await journal.page(before, limit, signal_id)

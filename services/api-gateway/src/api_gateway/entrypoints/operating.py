@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -29,8 +29,8 @@ from api_gateway.domain.closing import CLOSABLE_STATES
 from api_gateway.entrypoints.parameters import FlattenRequest, ForceCloseRequest, IdempotencyKey, TradingStateWish
 from api_gateway.entrypoints.reading import unknown_signal
 from common.runtime.clock import Clock
-from common.runtime.guard import principal_of
-from common.runtime.problems import Problem
+from common.runtime.guard import credential_of, principal_of
+from common.runtime.problems import PROBLEM_CONTENT, Problem
 
 REPLAYED_HEADER = "Idempotency-Replayed"
 
@@ -80,9 +80,9 @@ def settings_routes(own: SettingsAnswer, probe: SettingsProbe, service_urls: Map
     router = APIRouter(prefix="/api", tags=["operations"])
 
     @router.get("/settings")
-    async def settings(authorization: Annotated[str | None, Header()] = None) -> SystemSettings:
+    async def settings(request: Request) -> SystemSettings:
         """What every service runs with and where it comes from, secrets hidden; `problems` names the silent ones."""
-        return await gather_settings(own, probe, service_urls, authorization)
+        return await gather_settings(own, probe, service_urls, credential_of(request))
 
     return router
 
@@ -114,7 +114,11 @@ def command_routes(desks: CommandDesks, clock: Clock) -> APIRouter:
         "/flatten_position",
         responses={
             **not_yet(Flattened),
-            409: {"model": Flattened, "description": "Ended, and the venue does not say zero; `told` says why"},
+            409: {
+                "model": Flattened,
+                "description": "Ended, and the venue does not say zero; `told` says why. Or not begun",
+                "content": PROBLEM_CONTENT,
+            },
         },
         response_model=Flattened,
     )

@@ -4,23 +4,24 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api_gateway.application.alerting import AlertState
 from api_gateway.application.views import CounterfactualStatus, EventStatus, OrderStatus, SignalStatus
 from api_gateway.domain.alerts import AlertKind
 from common.domain.identifiers import SYMBOL_PATTERN, VENUE_PATTERN
+from common.runtime import inputs
+from common.runtime.inputs import ID_MAX
 
-ID_MAX = 2**62
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 Id = Annotated[int, Field(ge=1, le=ID_MAX)]
-SignalId = Annotated[int, Path(ge=1, le=ID_MAX)]
+SignalId = Annotated[int, Path(ge=1, le=ID_MAX, examples=[1])]
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 Venue = Annotated[str, Field(pattern=VENUE_PATTERN)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,79}$")]
 Reason = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
-Time = Annotated[AwareDatetime, AfterValidator(lambda time: max(EARLIEST, min(time, LATEST)))]
+Time = Annotated[inputs.Time, AfterValidator(lambda time: max(EARLIEST, min(time, LATEST)))]
 """Nothing happened before or after these, and the database does not know every year."""
 Decision = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:-]{0,119}$")]
 """A decision of the audit; a colon stands before its reason."""
@@ -147,9 +148,9 @@ class _Command(_Parameters):
 class ForceCloseRequest(_Command):
     """Close one trade now."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"signal_id": 7, "why": "venue maintenance at noon"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"signal_id": 1, "why": "venue maintenance at noon"}})
 
-    signal_id: Annotated[int, Field(ge=1, le=ID_MAX, strict=True)]
+    signal_id: inputs.RowId
 
 
 class FlattenRequest(_Command):

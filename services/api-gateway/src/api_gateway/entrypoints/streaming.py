@@ -7,10 +7,12 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Header, Query
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api_gateway.application.event_hub import EventHub, Listener, News, NewsAway, TooManyListeners
+from common.runtime.inputs import ID_MAX
 from common.runtime.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -20,8 +22,19 @@ SEND_SECONDS_MAX = 20.0
 """A listener whose connection takes nothing for so long is let go."""
 LIVES_SECONDS = 3600.0
 """Then the listener comes again, and its credential is looked at again."""
-SEQUENCE_MAX = 2**53
 
+Position = Annotated[int | None, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": ID_MAX})]
+"""It may be left out, and is never null: a header has no null."""
+
+_EVENT_SCHEMA = {
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 _EXAMPLE = """retry: 2000
 
 id: 41
@@ -39,12 +52,13 @@ data: {"id": "trade-7-3", "subject": "trade.changed", "producer": "executor", "s
 def stream_routes(hub: EventHub) -> APIRouter:
     """`stream`."""
     router = APIRouter(prefix="/api/live_trading", tags=["trading"])
-    documented = {"description": "Events without end", "content": {"text/event-stream": {"example": _EXAMPLE}}}
+    content = {"schema": _EVENT_SCHEMA, "example": _EXAMPLE}
+    documented = {"description": "Events without end", "content": {"text/event-stream": content}}
 
     @router.get("/stream", status_code=200, response_class=EventStream, responses={200: documented})
     async def stream(
-        last_event_id: Annotated[int | None, Header(ge=0, le=SEQUENCE_MAX)] = None,
-        after: Annotated[int | None, Query(ge=0, le=SEQUENCE_MAX, description="as Last-Event-ID")] = None,
+        last_event_id: Annotated[Position, Header(ge=0, le=ID_MAX)] = None,
+        after: Annotated[Position, Query(ge=0, le=ID_MAX, description="as Last-Event-ID")] = None,
     ) -> Response:
         """Events as they happen, each with its message's subject as `event` and its envelope as `data`.
 

@@ -26,7 +26,7 @@ class Listings:
     """Known venues, and the symbols of those whose instruments were read."""
 
     def __init__(self, venues: Iterable[str]) -> None:
-        self._venues = frozenset(venues)
+        self.venues = frozenset(venues)
         self._symbols: dict[str, frozenset[str]] = {}
 
     def learn(self, venue: str, symbols: Iterable[str]) -> None:
@@ -36,9 +36,9 @@ class Listings:
     def objections(self, observation: Observation, now: datetime) -> list[Objection]:
         """Everything about a posted observation that is refused outright."""
         found = [
-            Objection(f"{leg}.venue", quote.venue, f"one of {', '.join(sorted(self._venues))}")
+            Objection(f"{leg}.venue", quote.venue, f"one of {', '.join(sorted(self.venues))}")
             for leg, quote in (("long", observation.long), ("short", observation.short))
-            if quote.venue not in self._venues
+            if quote.venue not in self.venues
         ]
         if observation.observed_at - now > FUTURE_TOLERANCE:
             latest = (now + FUTURE_TOLERANCE).isoformat(timespec="seconds")

@@ -18,12 +18,11 @@ SIGNAL_BYTES_MAX = 64 * 1024
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BATCH_LINES_MAX = 10_000
 
-_SIGNAL_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": form_schema()}}}}
 _BATCH_BODY = {
     "requestBody": {
         "required": True,
         "description": "One observation a line, in the form of POST /signals.",
-        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        "content": {"application/x-ndjson": {"schema": {"type": "string", "pattern": r"\S"}}},
     }
 }
 
@@ -64,8 +63,9 @@ class _Refused(Exception):
 
 def add_signal_routes(app: FastAPI, ingest: Ingest, listings: Listings, clock: Clock) -> None:
     """Adds both endpoints."""
+    form = {"required": True, "content": {"application/json": {"schema": form_schema(listings.venues)}}}
 
-    @app.post("/signals", status_code=201, tags=["signals"], openapi_extra=_SIGNAL_BODY)
+    @app.post("/signals", status_code=201, tags=["signals"], openapi_extra={"requestBody": form})
     async def post_signal(request: Request) -> SignalAnswer:
         """Stores one observation and says what became of it."""
         body = await _bounded_body(request, SIGNAL_BYTES_MAX)
@@ -84,6 +84,8 @@ def add_signal_routes(app: FastAPI, ingest: Ingest, listings: Listings, clock: C
         lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
         if len(lines) > BATCH_LINES_MAX:
             raise Problem(413, f"the batch has {len(lines)} lines: allowed are {BATCH_LINES_MAX}")
+        if not lines:
+            raise Problem(422, "the batch is empty: it needs one observation a line, and at least one line")
         now = clock.now()
         observations: list[Observation] = []
         refused: list[RefusedLine] = []
