@@ -162,7 +162,7 @@ async def test_signals_by_venue_reason_and_time(gateway: Gateway, rows: LedgerRo
     ) == [*reversed(made)]
 
 
-@pytest.mark.parametrize("wrong", ["yesterday", "2025-10-10T12:00:00", "2025-13-10T12:00:00Z"])
+@pytest.mark.parametrize("wrong", ["yesterday", "0.5", "2025-10-10T12:00:00", "2025-13-10T12:00:00Z"])
 async def test_a_time_that_is_none_or_has_no_offset_is_named(gateway: Gateway, wrong: str) -> None:
     answer = await gateway.http.get(f"{PREFIX}/signals", params={"from": wrong})
     assert answer.status_code == 422
