@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from local_stack.services import SERVICES
 from local_stack.stack import LocalStack
+from support.alert_receiver import Receiver, receiving
 from support.service_group import ServiceGroup, service_group
 from support.simulated_venues import KEY, SECRET
 from support.tandem_command import tandem
@@ -28,18 +29,27 @@ SETTINGS = {
     "LIVE_TRADING_SCALE_IN_MAX_ENTRIES": "2",
     # However slow the machine is beside this clock: one close is asked for once.
     "LIVE_TRADING_CLOSE_RETRY_COOLDOWN_SEC": "7200",
+    "ALERT_KINDS": "opened,scaled_in,closed",
 }
+ALERTS_SECONDS_MAX = 60.0
 
 Story = list[dict[str, Any]]
 Told = dict[str, Any]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def group(
-    postgres_server: LocalStack, nats_server: LocalStack, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: LocalStack, nats_server: LocalStack, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ServiceGroup]:
     directory: Path = tmp_path_factory.mktemp("story")
-    running = service_group(postgres_server, nats_server, directory, SERVICES, speed=SPEED, settings=SETTINGS)
+    settings = SETTINGS | {"ALERT_URLS": receiver.url}
+    running = service_group(postgres_server, nats_server, directory, SERVICES, speed=SPEED, settings=settings)
     async with running as started:
         yield started
 
@@ -172,6 +182,25 @@ def test_funding_and_fees_of_the_story_add_up_to_the_final_account(told: Told) -
     funding = sum(Decimal(amount) * (1 if verb == "received" else -1) for verb, amount, *_ in settlements)
     assert funding == final["funding_usdt"]
     assert final["net_pnl_usdt"] == final["spread_pnl_usdt"] + funding - fees
+
+
+async def test_people_are_told_once_of_each_thing_that_happened_to_the_trade(
+    group: ServiceGroup, told: Told, receiver: Receiver
+) -> None:
+    trade = f"{told['signal']['symbol']} trade {told['signal']['id']}"
+
+    async def delivered() -> bool | None:
+        alerts = (await group.get("api_gateway", "/api/alerts"))["items"]
+        states = {alert["kind"]: alert["state"] for alert in alerts if alert["title"].startswith(trade)}
+        return (
+            states == dict.fromkeys(("opened", "scaled_in", "closed"), "delivered") | {"finalised": "unwanted"} or None
+        )
+
+    await group.until(delivered, lambda: f"delivered was {receiver.titles}", ALERTS_SECONDS_MAX)
+    # Several at once may be one message; each has its sentence in it.
+    lines = "\n".join(message["message"] for message in receiver.got)
+    for happened in ("opened: ", "scaled in, entry 2: ", "closed: take_profit. "):
+        assert lines.count(f"{trade} {happened}") == 1, receiver.got
 
 
 async def test_a_skipped_signal_shows_the_evidence_of_each_attempt(group: ServiceGroup) -> None:
