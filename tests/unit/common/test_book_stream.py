@@ -95,7 +95,7 @@ class Streamed:
     def __init__(self) -> None:
         self.exchange, self.clock = Exchange(), SetClock()
         markets = Markets("set", self.exchange, self.clock)
-        facts = StreamFacts(leaving={"limit": 50})
+        facts = StreamFacts(leaving={"limit": 50}, checked_levels=3)
         measures, slots = BookStreamMeasures("set"), asyncio.Semaphore(2)
         self.stream = BookStream("SOL", markets, self.exchange, facts, 50, slots, self.clock, measures)
         self.news = 0
@@ -138,6 +138,14 @@ async def test_an_update_is_a_book_in_base_units_with_the_time_at_which_it_came(
     assert book.asks.levels == ((Decimal("101.5"), Decimal(15)),)
     assert (book.venue, book.symbol, book.sequence) == ("set", "SOL", 7)
     assert book.age_seconds(streamed.clock.monotonic()) == 5
+
+
+async def test_levels_below_those_that_the_venue_lets_one_check_are_not_shown(streamed: Streamed) -> None:
+    deep = {"bids": [[100 - row, 1.0] for row in range(5)], "asks": [[101, 1.0]], "nonce": 1}
+    await streamed.take(deep)
+    book = streamed.stream.book()
+    assert book is not None
+    assert [level[0] for level in book.bids.levels] == [100, 99, 98]
 
 
 async def test_the_same_update_is_converted_once(streamed: Streamed) -> None:

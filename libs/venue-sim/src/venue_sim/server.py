@@ -91,13 +91,11 @@ def _response(answer: Answer) -> Response:
 
 
 def _stream_endpoint(venue: Venue, gate: FaultGate) -> Callable[[WebSocket], Awaitable[None]]:
-    channel = book_channel(venue)
-
     async def stream_endpoint(websocket: WebSocket) -> None:
-        refusal = gate.handshake()
+        channel, refusal = book_channel(venue, websocket.headers), gate.handshake()
         if refusal is not None:
             await websocket.send_denial_response(_response(refusal))
-        elif channel is None or not channel.serves(websocket.url.path):
+        elif not channel.serves(websocket.url.path):
             await websocket.send_denial_response(Response(status_code=404))
         else:
             await _stream(websocket, venue, channel)

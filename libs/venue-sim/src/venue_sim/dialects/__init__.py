@@ -7,10 +7,13 @@ from venue_sim.account import Identifiers
 from venue_sim.dialects.binance.dialect import BINANCE_RULES, BinanceDialect, BinanceIdentifiers
 from venue_sim.dialects.binance.stream import BinanceBooks
 from venue_sim.dialects.bitget.dialect import BITGET_RULES, BitgetDialect, BitgetIdentifiers
+from venue_sim.dialects.bitget.stream import BitgetBooks
 from venue_sim.dialects.bybit.dialect import BYBIT_RULES, BybitDialect, BybitIdentifiers
 from venue_sim.dialects.bybit.stream import BybitBooks
 from venue_sim.dialects.gate.dialect import GATE_RULES, GateDialect, GateIdentifiers
+from venue_sim.dialects.gate.stream import GateBooks
 from venue_sim.dialects.hyperliquid.dialect import HYPERLIQUID_RULES, HyperliquidDialect, HyperliquidIdentifiers
+from venue_sim.dialects.hyperliquid.stream import HyperliquidBooks
 from venue_sim.dialects.okx.dialect import OKX_RULES, OkxDialect, OkxIdentifiers
 from venue_sim.dialects.okx.stream import OkxBooks
 from venue_sim.dialects.streams import BookChannel
@@ -37,17 +40,19 @@ _PROTOCOLS: Mapping[str, _Protocol] = {
 }
 
 
-_CHANNELS: Mapping[str, Callable[[Venue], BookChannel]] = {
+_CHANNELS: Mapping[str, Callable[[Venue, Mapping[str, str]], BookChannel]] = {
     "binance": BinanceBooks,
     "bybit": BybitBooks,
     "okx": OkxBooks,
+    "bitget": BitgetBooks,
+    "gate": GateBooks,
+    "hyperliquid": HyperliquidBooks,
 }
 
 
-def book_channel(venue: Venue) -> BookChannel | None:
-    """How the venue streams its books; None where its protocol is spoken over requests only."""
-    channel = _CHANNELS.get(venue.protocol)
-    return None if channel is None else channel(venue)
+def book_channel(venue: Venue, headers: Mapping[str, str]) -> BookChannel:
+    """How the venue streams its books to a client whose handshake had these headers."""
+    return _CHANNELS[venue.protocol](venue, headers)
 
 
 def has_passphrase(protocol: str) -> bool:

@@ -6,9 +6,8 @@ that a request showed between two pushes is part of the next change: whoever beg
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -31,16 +30,14 @@ class StreamCut(Exception):
 class Change:
     """What a book became since the last push; a quantity of zero is a price that is gone.
 
-    `number` counts the changes of this feed, `previous_id` and `update_id` are the book's before and after.
+    `number` counts the changes of this feed, `previous_id` is the book's update id before, `book` all of it now.
     """
 
-    symbol: str
     topic: str
     is_snapshot: bool
     number: int
     previous_id: int
-    update_id: int
-    time: datetime
+    book: Book
     bids: Sequence[Level]
     asks: Sequence[Level]
 
@@ -70,17 +67,7 @@ class Feed:
         self.shown_bids.clear()
         self.shown_asks.clear()
         previous = book if before is None else before
-        return Change(
-            self.symbol,
-            self.topic,
-            before is None,
-            self.number,
-            previous.update_id,
-            book.update_id,
-            book.time,
-            bids,
-            asks,
-        )
+        return Change(self.topic, before is None, self.number, previous.update_id, book, bids, asks)
 
 
 def _changed(before: Iterable[Level], now: Sequence[Level], shown: set[Decimal]) -> list[Level]:
@@ -91,14 +78,18 @@ def _changed(before: Iterable[Level], now: Sequence[Level], shown: set[Decimal])
 
 
 class BookChannel(ABC):
-    """A venue's book channel on the wire: reads what clients say, words what they get."""
+    """A venue's book channel on the wire of one connection: reads what its client says, words what it gets.
+
+    `headers` are those of the handshake, with names in lower case.
+    """
 
     push_seconds: ClassVar[float]
     begins_with_snapshot: ClassVar[bool]
     """Otherwise the client takes the whole book from a request."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, headers: Mapping[str, str]) -> None:
         self._venue = venue
+        self._headers = headers
 
     @abstractmethod
     def serves(self, path: str) -> bool:

@@ -55,7 +55,7 @@ class BookStream:
         self._markets = markets
         self._exchange = exchange
         self._facts = facts
-        self._levels = levels
+        self._levels = min(levels, facts.checked_levels or levels)
         self._subscribing = subscribing
         self._clock = clock
         self._measures = measures

@@ -132,6 +132,8 @@ FACTS: Mapping[str, VenueFacts] = {
             "builderFee": False,
             "enableUnifiedMargin": False,
             "fetchMarkets": {"types": ["swap"]},
+            # Tables of other markets, which are not read: ccxt cannot share markets without them otherwise.
+            "marketHelperProps": [],
         },
         client_order_id_parameter="clientOrderId",
         client_order_id_form="0x{:0>32}",

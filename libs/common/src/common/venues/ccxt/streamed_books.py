@@ -33,12 +33,10 @@ SUBSCRIBING_AT_ONCE = 4
 def with_streamed_books(
     market: CcxtMarketData, address: VenueAddress, clock: Clock, age_seconds_max: float
 ) -> MarketData:
-    """The same market data with streamed books, where this version follows the venue's.
+    """The same market data with streamed books.
 
     No book older than `age_seconds_max` comes from a stream. Closing it closes `market` too.
     """
-    if address.protocol not in STREAMS:
-        return market
     return StreamedBooks(market, address, clock, min(age_seconds_max, FRESH_SECONDS))
 
 

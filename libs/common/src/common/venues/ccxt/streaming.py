@@ -8,15 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import ccxt.pro as ccxt_pro
-from ccxt.base import errors as ccxt_errors
 
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.exchanges import EXCHANGES, configured, marked
 from common.venues.ccxt.facts import facts_of
-
-_BANNING_STATUSES = (403, 418, 429)
+from common.venues.ccxt.stream_classes import BitgetBooks, BybitBooks, GateBooks, HearsBans, HyperliquidBooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +24,10 @@ class StreamFacts:
     levels: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     leaving: Mapping[str, Any] = field(default_factory=dict)
-    numbers_updates: bool = False
-    """The venue numbers updates one by one, and ccxt does not look at the numbers."""
+    differences: type | None = None
+    """What ccxt's class must do otherwise."""
+    checked_levels: int | None = None
+    """So many levels of each side are held against what the venue says of them; what lies deeper is not shown."""
 
 
 STREAMS: Mapping[str, StreamFacts] = {
@@ -41,40 +40,15 @@ STREAMS: Mapping[str, StreamFacts] = {
             "subscriptionLimitByStream": {"linear": 1000},
         }
     ),
-    "bybit": StreamFacts(levels=50, leaving={"limit": 50}, numbers_updates=True),
+    "bybit": StreamFacts(levels=50, leaving={"limit": 50}, differences=BybitBooks),
     # Not the channel of 50 levels: it wants a login.
     "okx": StreamFacts(),
+    # It says the sum of its best levels; its numbers only rise.
+    "bitget": StreamFacts(differences=BitgetBooks, checked_levels=25),
+    "gate": StreamFacts(differences=GateBooks),
+    # The whole of its 20 levels each time: nothing can be missing, but they come half a second apart.
+    "hyperliquid": StreamFacts(differences=HyperliquidBooks),
 }
-"""What is not here is read by requests only."""
-
-
-class _HearsBans:
-    """A handshake that is refused for a limit is a ban like any other."""
-
-    def on_error(self, client: Any, error: Exception) -> None:
-        refused = error.args[0] if error.args else None
-        if isinstance(refused, aiohttp.WSServerHandshakeError) and refused.status in _BANNING_STATUSES:
-            self.gate.ban(refused.status, refused.headers or {}, "", None)  # type: ignore[attr-defined]
-        super().on_error(client, error)  # type: ignore[misc]  # what it is mixed into has it
-
-
-class _LooksAtNumbers:
-    """Every update but a snapshot must follow the one before: ccxt applies whatever comes."""
-
-    def handle_order_book(self, client: Any, message: Mapping[str, Any]) -> None:
-        exchange: Any = self
-        update = message["data"]
-        symbol = exchange.safe_market(update["s"], None, None, "contract")["symbol"]
-        if message["type"] != "snapshot":
-            known = exchange.orderbooks.get(symbol)
-            if known is None:
-                return  # the rest of a book that is lost already
-            if update["u"] != known["nonce"] + 1:
-                del exchange.orderbooks[symbol]
-                client.reject(ccxt_errors.InvalidNonce(f"{exchange.id}: updates are missing"), f"orderbook:{symbol}")
-                return
-        super().handle_order_book(client, message)  # type: ignore[misc]
-        exchange.orderbooks[symbol]["nonce"] = update["u"]
 
 
 _CLASSES: dict[str, Callable[..., Any]] = {}
@@ -85,13 +59,14 @@ def _streaming_class(protocol: str) -> Callable[..., Any]:
     if protocol not in _CLASSES:
         ours = EXCHANGES[protocol]
         theirs = getattr(ccxt_pro, ours.__bases__[0].__name__)
-        looking = (_LooksAtNumbers,) if STREAMS[protocol].numbers_updates else ()
-        _CLASSES[protocol] = marked(type(f"Streaming{ours.__name__}", (_HearsBans, *looking, ours, theirs), {}))
+        differences = STREAMS[protocol].differences
+        bases = (HearsBans, *([differences] if differences else []), ours, theirs)
+        _CLASSES[protocol] = marked(type(f"Streaming{ours.__name__}", bases, {}))
     return _CLASSES[protocol]
 
 
 def make_streaming_exchange(address: VenueAddress, asking: Any) -> Any:
-    """An exchange that follows books, beside `asking`, which asks the same venue; of a venue that is in `STREAMS`."""
+    """An exchange that follows books, beside `asking`, which asks the same venue."""
     # Reading the first book anew is for the stream to decide, not for ccxt.
     own = {"watchOrderBook": {"maxRetries": 1}, **STREAMS[address.protocol].options}
     options = {**facts_of(address).options, **own}

@@ -42,14 +42,14 @@ class BinanceBooks(BookChannel):
         return listed if stream == "depth@100ms" and listed in self._venue.instruments else None
 
     def words(self, change: Change) -> Any:
-        stamp = to_ms(change.time)
+        stamp = to_ms(change.book.time)
         return {
             "e": "depthUpdate",
             "E": stamp,
             "T": stamp,
-            "s": venue_symbol(change.symbol),
-            "U": min(change.previous_id + 1, change.update_id),
-            "u": change.update_id,
+            "s": venue_symbol(change.book.symbol),
+            "U": min(change.previous_id + 1, change.book.update_id),
+            "u": change.book.update_id,
             "pu": change.previous_id,
             "b": [[text(level.price), text(level.quantity)] for level in change.bids],
             "a": [[text(level.price), text(level.quantity)] for level in change.asks],

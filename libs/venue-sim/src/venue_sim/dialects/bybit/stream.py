@@ -58,17 +58,17 @@ class BybitBooks(BookChannel):
         return listed, _LEVELS[depth]
 
     def words(self, change: Change) -> Any:
-        stamp = to_ms(change.time)
+        stamp = to_ms(change.book.time)
         return {
             "topic": change.topic,
             "type": "snapshot" if change.is_snapshot else "delta",
             "ts": stamp,
             "data": {
-                "s": venue_symbol(change.symbol),
+                "s": venue_symbol(change.book.symbol),
                 "b": [[text(level.price), text(level.quantity)] for level in change.bids],
                 "a": [[text(level.price), text(level.quantity)] for level in change.asks],
                 "u": change.number,
-                "seq": change.update_id,
+                "seq": change.book.update_id,
             },
             "cts": stamp,
         }

@@ -169,7 +169,7 @@ class AccountEndpoints:
         return {
             "user": USER,
             "contract": contract_name(symbol),
-            "size": size(position.quantity, rules, call),
+            "size": size(position.quantity, rules, call.headers),
             "trade_max_size": "0",
             "leverage": "0" if is_cross else leverage,
             "risk_limit": "1000000",

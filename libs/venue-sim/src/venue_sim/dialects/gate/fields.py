@@ -1,6 +1,6 @@
 """Reading Gate's parameters and writing its objects. Its quantities are contracts, the venue's are base units."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -38,10 +38,10 @@ def required_symbol(params: Params) -> str:
     return symbol_of(required(params, "contract"))
 
 
-def size(quantity: Decimal, instrument: Instrument, call: Call) -> int | str:
+def size(quantity: Decimal, instrument: Instrument, headers: Mapping[str, str]) -> int | str:
     """Base units in contracts: text where the request asks for it or the contract is traded in parts."""
     contracts = (quantity / instrument.contract_size).normalize()
-    as_text = call.headers.get("x-gate-size-decimal") == "1" or is_traded_in_parts(instrument)
+    as_text = headers.get("x-gate-size-decimal") == "1" or is_traded_in_parts(instrument)
     return text(contracts) if as_text else int(contracts)
 
 
@@ -82,9 +82,9 @@ def order_fields(order: Order, instrument: Instrument, call: Call) -> dict[str, 
         "user": USER,
         "contract": contract_name(order.symbol),
         "create_time": seconds(order.time),
-        "size": size(sign * order.quantity, instrument, call),
+        "size": size(sign * order.quantity, instrument, call.headers),
         "iceberg": 0,
-        "left": size(sign * order.remaining, instrument, call),
+        "left": size(sign * order.remaining, instrument, call.headers),
         "price": "0",
         "fill_price": rounded(order.average, 16) if order.filled else "0",
         "mkfr": "0.0002",
@@ -121,7 +121,7 @@ def fill_fields(fill: Fill, order: Order, instrument: Instrument, call: Call) ->
         "create_time": seconds(fill.time),
         "contract": contract_name(fill.symbol),
         "order_id": fill.order_id,
-        "size": size(fill.side.sign * fill.quantity, instrument, call),
+        "size": size(fill.side.sign * fill.quantity, instrument, call.headers),
         "price": text(fill.price),
         "text": text_of(order),
         "fee": text(fill.fee),

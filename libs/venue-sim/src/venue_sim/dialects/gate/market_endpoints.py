@@ -60,7 +60,7 @@ class MarketEndpoints:
         book = self._venue.book(symbol)
 
         def side(rows: tuple[Level, ...]) -> list[dict[str, Any]]:
-            return [{"p": text(row.price), "s": size(row.quantity, rules, call)} for row in rows[:levels]]
+            return [{"p": text(row.price), "s": size(row.quantity, rules, call.headers)} for row in rows[:levels]]
 
         moment = seconds(book.time)
         content = {"current": moment, "update": moment, "asks": side(book.asks), "bids": side(book.bids)}
@@ -101,9 +101,9 @@ class MarketEndpoints:
             "index_price": mark,
             "quanto_multiplier": text(rules.contract_size),
             "highest_bid": text(bid.price) if bid else "",
-            "highest_size": size(bid.quantity, rules, call) if bid else "",
+            "highest_size": size(bid.quantity, rules, call.headers) if bid else "",
             "lowest_ask": text(ask.price) if ask else "",
-            "lowest_size": size(ask.quantity, rules, call) if ask else "",
+            "lowest_size": size(ask.quantity, rules, call.headers) if ask else "",
         }
 
     def _contract(self, symbol: str, call: Call) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class MarketEndpoints:
             "risk_limit_base": "1000000",
             "interest_rate": "0.0003",
             "order_price_round": text(rules.price_tick),
-            "order_size_min": size(rules.quantity_min, rules, call),
+            "order_size_min": size(rules.quantity_min, rules, call.headers),
             "ref_rebate_rate": "0.2",
             "funding_interval": funding.interval_hours * 3600,
             "risk_limit_step": "1000000",
@@ -138,13 +138,13 @@ class MarketEndpoints:
             "taker_fee_rate": "0.00075",
             "funding_rate": rate,
             # As at the venue, limit orders may be larger than market orders.
-            "order_size_max": size(rules.quantity_max * 10, rules, call),
-            "market_order_size_max": str(size(rules.quantity_max, rules, call)),
+            "order_size_max": size(rules.quantity_max * 10, rules, call.headers),
+            "market_order_size_max": str(size(rules.quantity_max, rules, call.headers)),
             "funding_next_apply": to_ms(funding.next_time) // 1000,
             "short_users": 0,
             "config_change_time": 1609899548,
-            "trade_size": size(Decimal(0), rules, call),
-            "position_size": size(Decimal(0), rules, call),
+            "trade_size": size(Decimal(0), rules, call.headers),
+            "position_size": size(Decimal(0), rules, call.headers),
             "long_users": 0,
             "funding_impact_value": "60000",
             "orders_limit": 50,

@@ -6,7 +6,7 @@ from typing import Any
 
 from venue_sim.dialects.hyperliquid.fields import figure, integer, page, required_coin, size_decimals
 from venue_sim.dialects.wire import Call, Endpoint, Params, from_ms, to_ms, wall_clock_ms
-from venue_sim.market import Level
+from venue_sim.market import Book, Level
 from venue_sim.matching import average_price
 from venue_sim.venue import Venue
 
@@ -56,12 +56,7 @@ class MarketEndpoints:
 
     def book(self, params: Params, _call: Call) -> Any:
         """Twenty levels of each side at most, bids first."""
-        shown = self._venue.book(required_coin(params, self._venue))
-
-        def side(rows: tuple[Level, ...]) -> list[dict[str, Any]]:
-            return [{"px": figure(row.price), "sz": figure(row.quantity), "n": 1} for row in rows[:LEVELS_MAX]]
-
-        return {"coin": shown.symbol, "time": to_ms(shown.time), "levels": [side(shown.bids), side(shown.asks)]}
+        return book_fields(self._venue.book(required_coin(params, self._venue)))
 
     def predicted(self, _params: Params, _call: Call) -> Any:
         """What settles next at this venue; the real one lists others beside it."""
@@ -114,3 +109,12 @@ class MarketEndpoints:
             if wanted <= 0:
                 break
         return figure(average_price(taken, otherwise=side[0].price).quantize(side[0].price))
+
+
+def book_fields(book: Book) -> dict[str, Any]:
+    """A book as requests and streams show it."""
+
+    def side(rows: tuple[Level, ...]) -> list[dict[str, Any]]:
+        return [{"px": figure(row.price), "sz": figure(row.quantity), "n": 1} for row in rows[:LEVELS_MAX]]
+
+    return {"coin": book.symbol, "time": to_ms(book.time), "levels": [side(book.bids), side(book.asks)]}

@@ -45,7 +45,7 @@ class OkxBooks(BookChannel):
         return json_text({"event": operation, "arg": argument, "connId": _CONNECTION})
 
     def words(self, change: Change) -> Any:
-        rules = self._venue.instruments[change.symbol]
+        rules = self._venue.instruments[change.book.symbol]
 
         def side(levels: Any) -> list[list[str]]:
             rows: list[Level] = list(levels)
@@ -60,10 +60,10 @@ class OkxBooks(BookChannel):
                 {
                     "asks": side(change.asks),
                     "bids": side(change.bids),
-                    "ts": str(to_ms(change.time)),
+                    "ts": str(to_ms(change.book.time)),
                     "checksum": 0,
                     "prevSeqId": -1 if change.is_snapshot else change.previous_id,
-                    "seqId": change.update_id,
+                    "seqId": change.book.update_id,
                 }
             ],
         }
