@@ -27,6 +27,7 @@ from support.ledger_rows import LedgerRows
 from support.simulated_venues import (
     KEY,
     NOON,
+    PASSPHRASE,
     SECRET,
     HandClock,
     RunningVenue,
@@ -57,6 +58,14 @@ QUICK = {
 }
 """What makes a group fast and is no subject of its tests."""
 
+LOT = Decimal("0.01")
+_RULES: Mapping[str, Mapping[str, Any]] = {
+    "okx": {"contract_size": LOT, "notional_min": 0},
+    "gate": {"contract_size": LOT, "notional_min": 0},
+    "hyperliquid": {"notional_min": 10},
+}
+"""What is otherwise about the contracts of a venue."""
+
 Found = TypeVar("Found")
 LegTerms = Mapping[str, Any]
 
@@ -83,6 +92,7 @@ class ServiceGroup:
     parts: Supervisor = field(repr=False)
     service_urls: Mapping[str, str]
     venues: Mapping[str, RunningVenue]
+    """The cheap one, and the dear one."""
     _fresh_symbols: Any = field(default_factory=lambda: iter(SYMBOLS), repr=False)
 
     def symbol(self) -> str:
@@ -100,22 +110,23 @@ class ServiceGroup:
         return answer
 
     async def gap(self, symbol: str, long: str, short: str) -> None:
-        """Sets the mid prices: binance is the cheap venue, bybit the dear one."""
-        await self.control("binance", "price", symbol=symbol, mid=long)
-        await self.control("bybit", "price", symbol=symbol, mid=short)
+        """Sets the mid prices of the cheap venue and of the dear one."""
+        for venue, mid in zip(self.venues, (long, short), strict=True):
+            await self.control(venue, "price", symbol=symbol, mid=mid)
 
     async def post(
         self, symbol: str, long: str | LegTerms = "100", short: str | LegTerms = "102", **changes: Any
     ) -> dict[str, Any]:
-        """Posts one observation, long on binance; the caller's prediction meets the thresholds.
+        """Posts one observation, long on the cheap venue; the caller's prediction meets the thresholds.
 
         A leg is its price, or what differs from a leg at 100 and 102 that pays 0.01 % every 8 hours.
         """
+        cheap, dear = self.venues
         body = {
             "symbol": symbol,
             "type": "B",
-            "long": _leg("binance", "100", long),
-            "short": _leg("bybit", "102", short),
+            "long": _leg(cheap, "100", long),
+            "short": _leg(dear, "102", short),
             "pnl_hat": 0.016,
             "win_prob": 0.95,
         }
@@ -203,8 +214,12 @@ async def service_group(
     *,
     speed: float,
     settings: Mapping[str, str],
+    venue_names: tuple[str, str] = ("binance", "bybit"),
 ) -> AsyncIterator[ServiceGroup]:
-    """The services with `settings` over `LIVE` and `QUICK`, `speed` market seconds a real second."""
+    """The services with `settings` over `LIVE` and `QUICK`, `speed` market seconds a real second.
+
+    The first venue is the cheap one, the second the dear one.
+    """
     time_of_run = ReplayTime(NOON, speed, directory / "clock-started")
     time_of_run.started_file.write_text(repr(time.time()))
     clock = ReplayClock(NOON, speed, time_of_run.started_file)
@@ -214,14 +229,14 @@ async def service_group(
         pool = await connect_pool(database.owner_dsn, "test")
         exits.push_async_callback(pool.close)
         http = await exits.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
-        venues = {name: await _venue(exits, name, clock) for name in ("binance", "bybit")}
+        venues = {name: await _venue(exits, name, clock) for name in venue_names}
         ports = claim(dict.fromkeys(services, 0))
         environment = ServiceEnvironment(
             dsns=database.service_dsns,
             nats_url=nats.nats_url,
             ports=ports,
             venues=tuple(_address(name, running) for name, running in venues.items()),
-            settings={**LIVE, **QUICK, **settings},
+            settings={**LIVE, **QUICK, "LIVE_TRADING_ALLOWED_EXCHANGES": ",".join(venue_names), **settings},
             clock=time_of_run.environment(),
         )
         parts = Supervisor(directory, quiet_screen())
@@ -239,7 +254,7 @@ async def service_group(
 
 
 async def _venue(exits: AsyncExitStack, name: str, clock: ReplayClock) -> RunningVenue:
-    contract = instrument_table(path=[[NOON, 100]], quantity_step=Decimal("0.01"), quantity_min=Decimal("0.01"))
+    contract = instrument_table(path=[[NOON, 100]], quantity_step=LOT, quantity_min=LOT, **_RULES.get(name, {}))
     instruments = dict.fromkeys(SYMBOLS, contract) | {
         COARSE: contract | {"quantity_step": Decimal(1), "quantity_min": Decimal(1)}
     }
@@ -250,4 +265,4 @@ async def _venue(exits: AsyncExitStack, name: str, clock: ReplayClock) -> Runnin
 
 def _address(name: str, running: RunningVenue) -> SimulatedVenue:
     """The venue as the services are told of it."""
-    return SimulatedVenue(name, name, int(running.url.rsplit(":", 1)[1]), key=KEY, secret=SECRET)
+    return SimulatedVenue(name, name, int(running.url.rsplit(":", 1)[1]), key=KEY, secret=SECRET, passphrase=PASSPHRASE)
