@@ -16,7 +16,7 @@ from common.persistence.database import Pool, connect_pool
 from common.runtime.clock import SystemClock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.market_data import connect_market_data
-from common.venues.ccxt.streamed_books import with_streamed_books
+from common.venues.ccxt.streamed_books import books_as_set
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.errors import OrderNotSent, OrderOutcomeUnknown, OrderRejected, VenueError, VenueRefused
 from common.venues.ports import Account, MarketData, OrderDesk, OrderIntent, OrderReport, OrderState, PositionMode
@@ -186,7 +186,7 @@ async def ports(implementation: str, paper_database: Database | None) -> AsyncIt
         stack.push_async_callback(account.close)
         market: MarketData = asking
         if implementation == "streamed":
-            market = with_streamed_books(asking, address, clock, 2)
+            market = books_as_set(clock, 2, streamed=True)(asking, address)
             stack.push_async_callback(market.close)
         yield Ports(market, account, desk, simulated.venue, simulated.clock, KeptByVenue(simulated.venue))
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
@@ -27,8 +27,8 @@ from common.runtime.settings import TradingSettings, load
 from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
 from common.venues.ccxt.limits import VenueLimits
-from common.venues.ccxt.market_data import CcxtMarketData, connect_market_data
-from common.venues.ccxt.streamed_books import with_streamed_books
+from common.venues.ccxt.market_data import connect_market_data
+from common.venues.ccxt.streamed_books import Books, books_as_set
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.credentials import Credentials
 from common.venues.ports import Account, MarketData, OrderDesk
@@ -74,7 +74,6 @@ OPENING_CONSUMERS = frozenset({"events", "scale-ins", "retries"})
 
 Connected = tuple[MarketData, Account, OrderDesk]
 """One venue as it is reached: what it shows, the account there, and what places orders in it."""
-Books = Callable[[CcxtMarketData, VenueAddress], MarketData]
 
 DESCRIPTION = "Signals become hedged trades. The only service that sends orders."
 
@@ -102,7 +101,7 @@ async def main() -> None:
         addresses = venue_addresses(await _venue_names(trading, pool), environment)
         refuse_replay_on_real_venues(clock, simulated(addresses))
         limits = VenueLimits(clock, bus.venue_limits(), trades=True)
-        books = _streamed_books(trading, settings, clock)
+        books = books_as_set(clock, trading.live_trading_max_book_age_sec, streamed=settings.venue_streams)
         if trading.live_trading_mode == "live":
             connected = await _live(resources, addresses, credentials(addresses, environment), clock, limits, books)
         else:
@@ -130,17 +129,6 @@ async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
     """
     in_use = {row["venue"] for row in await pool.fetch(_VENUES_IN_USE)}
     return sorted({*trading.live_trading_allowed_exchanges, *in_use})
-
-
-def _streamed_books(trading: TradingSettings, settings: ExecutorSettings, clock: Clock) -> Books:
-    """Lays streamed books over a venue's market data, unless that is turned off."""
-
-    def over(market: CcxtMarketData, address: VenueAddress) -> MarketData:
-        if not settings.venue_streams:
-            return market
-        return with_streamed_books(market, address, clock, trading.live_trading_max_book_age_sec)
-
-    return over
 
 
 async def _live(

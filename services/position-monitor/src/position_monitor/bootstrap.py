@@ -8,17 +8,16 @@ from common.messaging.outbox import FORGET_EVERY_SECONDS, Outbox
 from common.persistence.database import connect_pool
 from common.persistence.journal import Journal
 from common.persistence.leadership import Leadership, Work
-from common.runtime.clock import Clock, clock_from_environment
+from common.runtime.clock import clock_from_environment
 from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import closing, create_app, every_real, refuse_replay_on_real_venues, serve
 from common.runtime.settings import KNOWN_VENUES, TradingSettings, load
 from common.runtime.start import within_patience
-from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
+from common.venues.addresses import in_effect, simulated, venue_addresses
 from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import connect_market_data
-from common.venues.ccxt.streamed_books import with_streamed_books
-from common.venues.ports import MarketData
+from common.venues.ccxt.streamed_books import Books, books_as_set
 from position_monitor.adapters.postgres_counterfactuals import PostgresCounterfactuals
 from position_monitor.adapters.postgres_decisions import PostgresDecisions
 from position_monitor.adapters.postgres_ledger import SERVICE, PostgresLedger
@@ -58,7 +57,8 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect | 
         replicas = settings.nats_stream_replicas
         bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE, replicas))
         limits = VenueLimits(clock, bus.venue_limits())
-        venues = VenueDirectory(addresses, connect or _connection(trading, settings, limits), clock)
+        books_read = books_as_set(clock, trading.live_trading_max_book_age_sec, streamed=settings.venue_streams)
+        venues = VenueDirectory(addresses, connect or _connection(books_read, limits), clock)
         async with closing(bus, venues):
             outbox = Outbox(SERVICE, pool, bus, clock)
             journal = Journal(SERVICE, pool, clock)
@@ -100,13 +100,6 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect | 
             await serve(app, settings.http_host, settings.http_port, background)
 
 
-def _connection(trading: TradingSettings, settings: MonitorSettings, limits: VenueLimits) -> Connect:
-    """Reaches a venue's public data, its books over streams unless that is turned off."""
-
-    def connect(address: VenueAddress, clock: Clock) -> MarketData:
-        market = connect_market_data(address, clock, limits)
-        if not settings.venue_streams:
-            return market
-        return with_streamed_books(market, address, clock, trading.live_trading_max_book_age_sec)
-
-    return connect
+def _connection(books: Books, limits: VenueLimits) -> Connect:
+    """Reaches a venue's public data."""
+    return lambda address, clock: books(connect_market_data(address, clock, limits), address)

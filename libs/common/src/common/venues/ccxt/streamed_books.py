@@ -30,14 +30,19 @@ SUBSCRIBING_AT_ONCE = 4
 """Each may cost the venue a whole book: hundreds at once would wait for each other until they look dead."""
 
 
-def with_streamed_books(
-    market: CcxtMarketData, address: VenueAddress, clock: Clock, age_seconds_max: float
-) -> MarketData:
-    """The same market data with streamed books.
+Books = Callable[[CcxtMarketData, VenueAddress], MarketData]
+"""A venue's market data with its books as this process reads them; closing it closes what it was made of."""
 
-    No book older than `age_seconds_max` comes from a stream. Closing it closes `market` too.
-    """
-    return StreamedBooks(market, address, clock, min(age_seconds_max, FRESH_SECONDS))
+
+def books_as_set(clock: Clock, age_seconds_max: float, *, streamed: bool) -> Books:
+    """Books over streams where they are wanted, no book of them older than `age_seconds_max`; otherwise by requests."""
+
+    def over(market: CcxtMarketData, address: VenueAddress) -> MarketData:
+        if not streamed:
+            return market
+        return StreamedBooks(market, address, clock, min(age_seconds_max, FRESH_SECONDS))
+
+    return over
 
 
 class StreamedBooks:
