@@ -18,32 +18,17 @@ from common.venues.ccxt.budgets import Share, SharedBudget
 from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import CcxtMarketData
 from common.venues.ccxt.orders import CcxtOrderDesk
-from common.venues.ccxt.request_limits import ACCOUNT, ADDRESS, REQUEST_LIMITS, Budget
+from common.venues.ccxt.request_limits import ACCOUNT, ADDRESS, CONNECTIONS, REQUEST_LIMITS, Budget
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.errors import OrderNotSent, VenueBudgetSpent
 from common.venues.ports import OrderIntent, OrderState
-from common.venues.shared_limits import Change
 from common.venues.urgency import urgently
+from support.shared_limits import SharedInMemory
 from support.simulated_venues import PROTOCOLS, TRADING_KEYS, running_venue
 
 EVERY = pytest.mark.parametrize("protocol", PROTOCOLS)
 DAY = 24 * 3600
 ORDER = OrderIntent("venue", "SOL", Side.BUY, Decimal(1), "c1", reduce_only=False, reference_price=Decimal(200))
-
-
-class SharedInMemory:
-    """`SharedLimits` of one process."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, bytes] = {}
-
-    async def change(self, key: str, change: Change) -> None:
-        changed = change(self.texts.get(key))
-        if changed is not None:
-            self.texts[key] = changed
-
-    async def follow(self, keys: str, heard: object) -> None:
-        await asyncio.Event().wait()
 
 
 class Counting:
@@ -138,7 +123,11 @@ async def test_an_order_beyond_all_limits_is_refused_at_once_and_leaves_no_expos
 async def test_a_server_that_stands_in_has_no_limits_of_its_own() -> None:
     limits = VenueLimits(SystemClock())
     assert limits.gate(VenueAddress("okx", "okx", "http://127.0.0.1:9")).budgets == {}
-    assert set(VenueLimits(SystemClock()).gate(VenueAddress("okx", "okx", None)).budgets) == {ADDRESS, ACCOUNT}
+    assert set(VenueLimits(SystemClock()).gate(VenueAddress("okx", "okx", None)).budgets) == {
+        ADDRESS,
+        ACCOUNT,
+        CONNECTIONS,
+    }
 
 
 async def test_a_venue_has_room_while_it_bans_nobody_and_half_of_each_limit_is_left() -> None:

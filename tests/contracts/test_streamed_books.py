@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +14,19 @@ from common.domain.order_book import OrderBook
 from common.runtime.clock import SystemClock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt import book_stream, streamed_books
+from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import connect_market_data
+from common.venues.ccxt.request_limits import CONNECTIONS, REQUEST_LIMITS, Budget, MessageLimit
+from common.venues.ccxt.stream_classes import SUBSCRIBING_AT_ONCE
 from common.venues.ccxt.streamed_books import StreamedBooks
 from common.venues.ccxt.streaming import STREAMS, make_streaming_exchange
 from common.venues.errors import VenueBanned
+from support.shared_limits import SharedInMemory
 from support.simulated_venues import RunningVenue, running_venue
 from venue_sim.faults import FaultSpec
 
+EVERY = pytest.mark.parametrize("protocol", sorted(STREAMS))
+DAY = 24 * 3600
 AGE_SECONDS_MAX = 30.0
 """So that a book whose market stands still is not asked for anew."""
 DEADLINE_SECONDS = 30.0
@@ -227,11 +234,64 @@ async def test_a_ban_of_the_handshake_is_a_ban_of_all_requests(streamed: Streame
         await streamed.market.funding(["SOL"])
 
 
+@asynccontextmanager
+async def limited(protocol: str, *, connections: int, messages: int) -> AsyncIterator[Streamed]:
+    """A venue that allows so many connections a day, and so many messages over each."""
+    documented = REQUEST_LIMITS[protocol]
+    budgets = {**documented.budgets, CONNECTIONS: Budget(2 * connections, DAY, DAY, reserve_percent=0)}
+    allowed = replace(documented, budgets=budgets, messages=MessageLimit(messages, DAY))
+    limits = VenueLimits(SystemClock(), SharedInMemory(), limited=lambda _: allowed)
+    keeper = asyncio.create_task(limits.run())
+    async with running_venue(protocol) as simulated:
+        address = VenueAddress(protocol, protocol, simulated.url)
+        asking = connect_market_data(address, SystemClock(), limits)
+        market = StreamedBooks(asking, address, SystemClock(), AGE_SECONDS_MAX)
+        one = Streamed(protocol, simulated, market)
+        simulated.venue.book_shown.append(lambda _book: _count(one))
+        try:
+            yield one
+        finally:
+            await market.close()
+            keeper.cancel()
+            await asyncio.wait({keeper})
+
+
+@EVERY
+async def test_connections_are_counted_and_without_any_left_requests_stand_in(
+    protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book_stream, "PAUSE_SECONDS_MIN", 0.05)
+    async with limited(protocol, connections=1, messages=1000) as streamed:
+        await streamed.market.book("SOL")
+        await streamed.market.book("ETH")
+        await streamed.until(lambda: streamed.market.followed("SOL") and streamed.market.followed("ETH"))
+        streamed.fault(kind="drop", endpoint="stream")
+        lost = lost_for(protocol, "venue_unreachable")
+        streamed.move("204")
+        await streamed.until(lambda: lost_for(protocol, "venue_unreachable") > lost + 2)
+        assert streamed.market.followed("SOL") is None
+        assert (await streamed.market.book("SOL")).bids.best == Decimal("203.97")
+
+
+@EVERY
+async def test_a_connection_is_sent_no_more_than_it_may_be(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_stream, "PAUSE_SECONDS_MIN", 0.05)
+    async with limited(protocol, connections=9, messages=2 * SUBSCRIBING_AT_ONCE) as streamed:
+        await streamed.market.book("SOL")
+        await streamed.book("200")
+        lost = lost_for(protocol, "venue_budget_spent")
+        await streamed.market.book("ETH")
+        await streamed.until(lambda: lost_for(protocol, "venue_budget_spent") > lost + 2)
+        assert streamed.market.followed("ETH") is None
+        streamed.move("201")
+        await streamed.book("201")
+
+
 def lost_for(venue: str, why: str) -> float:
     return REGISTRY.get_sample_value("tandem_book_streams_lost_total", {"venue": venue, "why": why}) or 0.0
 
 
-@pytest.mark.parametrize("protocol", sorted(STREAMS))
+@EVERY
 async def test_what_streams_can_sign_nothing_and_repeats_nothing(protocol: str) -> None:
     address = VenueAddress(protocol, protocol, "http://127.0.0.1:9")
     asking = connect_market_data(address, SystemClock())

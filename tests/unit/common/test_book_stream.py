@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from ccxt.base import errors as ccxt_errors
+from prometheus_client import REGISTRY
 
 from common.runtime.clock import SystemClock
 from common.runtime.metrics import BookStreamMeasures
 from common.venues.ccxt import book_stream
+from common.venues.ccxt.bans import BudgetSpent
 from common.venues.ccxt.book_stream import BookStream
 from common.venues.ccxt.markets import Markets
 from common.venues.ccxt.streaming import StreamFacts
@@ -63,6 +65,7 @@ class Exchange:
             }
         }
         self.watched = 0
+        self.refused: Exception | None = None
         self.left: list[dict[str, Any]] = []
         self._updates: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -71,6 +74,10 @@ class Exchange:
 
     def set_markets_from_exchange(self, exchange: Any) -> None:
         assert exchange is self
+
+    def admit_subscription(self) -> None:
+        if self.refused is not None:
+            raise self.refused
 
     async def watch_order_book(self, symbol: str, limit: int | None) -> Any:
         self.watched += 1
@@ -200,6 +207,22 @@ async def test_a_book_that_became_crossed_since_it_was_heard_of_is_none(streamed
     await streamed.take(live)
     live["bids"].insert(0, [105.0, 1.0])
     assert streamed.stream.book() is None
+
+
+async def test_a_book_that_may_not_be_followed_now_is_neither_asked_for_nor_left(streamed: Streamed) -> None:
+    await streamed.take(update(100, 101))
+    streamed.exchange.refused = BudgetSpent("not followed", 0)
+    before = lost_for("venue_budget_spent")
+    streamed.exchange.push(ccxt_errors.InvalidNonce("updates are missing"))
+    await streamed.until(lambda: lost_for("venue_budget_spent") > before + 2)
+    assert (streamed.exchange.watched, len(streamed.exchange.left)) == (2, 1)
+    streamed.exchange.refused = None
+    await streamed.take(update(100, 101))
+    assert streamed.stream.book() is not None
+
+
+def lost_for(why: str) -> float:
+    return REGISTRY.get_sample_value("tandem_book_streams_lost_total", {"venue": "set", "why": why}) or 0.0
 
 
 async def test_a_stream_that_keeps_failing_is_begun_ever_later(

@@ -117,8 +117,8 @@ class BookStreamMeasures:
 
     def __init__(self, venue: str) -> None:
         self._read = {source: BOOKS_READ.labels(venue, source) for source in ("stream", "request")}
-        whys = (SILENCE, SEQUENCE, CROSSED, "venue_unreachable", "venue_banned", "venue_refused")
-        self._lost = {why: BOOK_STREAMS_LOST.labels(venue, why) for why in whys}
+        of_errors = ("venue_unreachable", "venue_banned", "venue_budget_spent", "venue_refused")
+        self._lost = {why: BOOK_STREAMS_LOST.labels(venue, why) for why in (SILENCE, SEQUENCE, CROSSED, *of_errors)}
 
     def read(self, source: str) -> None:
         """One book was read from there."""

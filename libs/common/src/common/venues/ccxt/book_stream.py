@@ -100,16 +100,17 @@ class BookStream:
 
     async def leave(self) -> None:
         """Tells the venue, as far as it can be reached, that the book is followed no longer."""
-        if not self._unified or all(client.closed() for client in self._exchange.clients.values()):
-            return
+        is_followed = bool(self._unified) and not all(client.closed() for client in self._exchange.clients.values())
         try:
             with self._asking():
                 async with asyncio.timeout(LEAVE_SECONDS):
-                    await self._exchange.un_watch_order_book(self._unified, dict(self._facts.leaving))
+                    if is_followed:
+                        await self._exchange.un_watch_order_book(self._unified, dict(self._facts.leaving))
         except TimeoutError:
             await hang_up(self._exchange)
         except VenueError as error:
             log.debug("book_stream.not_left", venue=self._markets.venue, symbol=self.symbol, error=str(error))
+        self._unified = ""
 
     async def _follow(self) -> tuple[int, str]:
         """Takes updates until the book is lost: how many, and why."""
@@ -119,8 +120,9 @@ class BookStream:
                 self._exchange.gate.bans.check()
                 market = await self._markets.market(self.symbol)
                 self._exchange.set_markets_from_exchange(self._markets.exchange)
-                self._unified, self._contract_size = market["symbol"], decimal(market["contractSize"])
                 async with self._subscribing:
+                    self._exchange.admit_subscription()
+                    self._unified, self._contract_size = market["symbol"], decimal(market["contractSize"])
                     live = await self._next()
                 while self._take(live):
                     updates += 1

@@ -17,6 +17,7 @@ from common.venues.addresses import VenueAddress
 from common.venues.ccxt.bans import BanGate, BudgetSpent
 from common.venues.ccxt.budgets import LocalBudget, Share, SharedBudget
 from common.venues.ccxt.facts import facts_of
+from common.venues.ccxt.message_limits import SentMessages
 from common.venues.ccxt.request_limits import REQUEST_LIMITS, Budget, Cost, RequestLimits
 from common.venues.shared_limits import NothingShared, SharedLimits, SharingAway
 from common.venues.urgency import is_urgent
@@ -46,6 +47,7 @@ class VenueGate:
         self.bans = BanGate(clock, self.measures, facts_of(address).unsaid_seconds)
         self.budgets: dict[str, LocalBudget] = {}
         self._limits = limits
+        self._clock = clock
         self._keeper = keeper
         self._refusals: dict[str, BudgetMeasures] = {}
         for name, budget in (limits.budgets if limits else {}).items():
@@ -67,6 +69,10 @@ class VenueGate:
             if is_order or not await self._spend_soon(cost):
                 raise self._spent(cost)
             self.bans.check()
+
+    def connection(self) -> SentMessages:
+        """Counts what a new connection for streams is sent."""
+        return SentMessages(self._limits.messages if self._limits else None, self._clock)
 
     def ban(self, status: int, headers: Mapping[str, str], body: str, code: str | None) -> Exception:
         """The venue answered with a ban: see `BanGate.ban`. All processes are told."""

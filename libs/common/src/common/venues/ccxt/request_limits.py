@@ -12,6 +12,8 @@ from math import ceil, floor
 
 ADDRESS, ACCOUNT = "address", "account"
 """What a venue counts by: the internet address that asks, or the account that a request is signed for."""
+CONNECTIONS = "connections"
+"""New connections for streams, which are counted by address too, apart from requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,26 @@ Cost = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class MessageLimit:
+    """How many messages one connection may be sent in any `window_seconds`, pings of one word not counted.
+
+    What a venue says of a second is not here: ccxt sends no faster (`options.ws.cost`).
+    """
+
+    number: int
+    window_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """A venue's budgets, and the costs of requests: the first pattern that is found in `METHOD path [type]` counts."""
+    """A venue's budgets, and the costs of requests: the first pattern that is found in `METHOD path [type]` counts.
+
+    A connection for streams is a request with the method `CONNECT`.
+    """
 
     budgets: Mapping[str, Budget]
     costs: tuple[tuple[str, Cost], ...]
+    messages: MessageLimit | None = None
 
     def cost_of(self, method: str, path: str, body: str | None) -> Cost:
         """What one request costs; where a venue has one path for all, the body says what is asked."""
@@ -64,10 +81,19 @@ class RequestLimits:
 
 _KIND = re.compile(r'"type"\s*:\s*"(\w+)"')
 
+_CONNECTION: tuple[str, Cost] = (r"^CONNECT ", {CONNECTIONS: 1})
+
+
+def _connections(units: int, window_seconds: int, lease_seconds: int) -> dict[str, Budget]:
+    """Nothing of them is kept back: who closes a trade needs no stream."""
+    return {CONNECTIONS: Budget(units, window_seconds, lease_seconds, reserve_percent=0)}
+
+
 REQUEST_LIMITS: Mapping[str, RequestLimits] = {
     "binance": RequestLimits(
-        budgets={ADDRESS: Budget(2400, 60, 5), ACCOUNT: Budget(1200, 60, 2)},
+        budgets={ADDRESS: Budget(2400, 60, 5), ACCOUNT: Budget(1200, 60, 2), **_connections(300, 300, 60)},
         costs=(
+            _CONNECTION,
             (r"POST /fapi/v1/order ", {ACCOUNT: 1}),
             (r"GET /fapi/v1/depth ", {ADDRESS: 2}),
             (r"GET /fapi/v1/premiumIndex ", {ADDRESS: 10}),
@@ -80,8 +106,9 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
         ),
     ),
     "bybit": RequestLimits(
-        budgets={ADDRESS: Budget(600, 5, 1), ACCOUNT: Budget(100, 1, 1, 40)},
+        budgets={ADDRESS: Budget(600, 5, 1), ACCOUNT: Budget(100, 1, 1, 40), **_connections(500, 300, 60)},
         costs=(
+            _CONNECTION,
             (r"/v5/market/", {ADDRESS: 1}),
             (r"POST /v5/", {ADDRESS: 1, ACCOUNT: 10}),
             (
@@ -92,8 +119,9 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
         ),
     ),
     "okx": RequestLimits(
-        budgets={ADDRESS: Budget(120, 2, 2, 40), ACCOUNT: Budget(120, 2, 2, 40)},
+        budgets={ADDRESS: Budget(120, 2, 2, 40), ACCOUNT: Budget(120, 2, 2, 40), **_connections(3, 1, 1)},
         costs=(
+            _CONNECTION,
             (r"/public/time ", {ADDRESS: 12}),
             (r"/market/books ", {ADDRESS: 3}),
             (r"/(public|market)/", {ADDRESS: 6}),
@@ -102,30 +130,36 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
             (r"/(account/(balance|positions)|trade/fills-history) ", {ACCOUNT: 12}),
             (r".", {ACCOUNT: 24}),
         ),
+        messages=MessageLimit(480, 3600),
     ),
     "bitget": RequestLimits(
-        budgets={ADDRESS: Budget(100, 1, 1, 40), ACCOUNT: Budget(100, 1, 1, 40)},
+        budgets={ADDRESS: Budget(100, 1, 1, 40), ACCOUNT: Budget(100, 1, 1, 40), **_connections(300, 300, 60)},
         costs=(
+            _CONNECTION,
             (r"/(public|market)/", {ADDRESS: 5}),
             (r"/order/(place-order|detail|cancel-order|fills) ", {ACCOUNT: 10}),
             (r"/account/(account|accounts|bill) ", {ACCOUNT: 10}),
             (r".", {ACCOUNT: 20}),
         ),
+        messages=MessageLimit(240, 3600),
     ),
     "gate": RequestLimits(
-        budgets={ADDRESS: Budget(200, 10, 2), ACCOUNT: Budget(200, 10, 2)},
+        budgets={ADDRESS: Budget(200, 10, 2), ACCOUNT: Budget(200, 10, 2), **_connections(300, 300, 60)},
         costs=(
+            _CONNECTION,
             (r"GET .*/futures/usdt/(contracts|order_book|tickers|funding_rate)|/spot/time", {ADDRESS: 1}),
             (r".", {ACCOUNT: 1}),
         ),
     ),
     "hyperliquid": RequestLimits(
-        budgets={ADDRESS: Budget(1200, 60, 5)},
+        budgets={ADDRESS: Budget(1200, 60, 5), **_connections(30, 60, 10)},
         costs=(
+            _CONNECTION,
             (r"POST /exchange ", {ADDRESS: 1}),
             (r"POST /info (l2Book|allMids|clearinghouseState|orderStatus|exchangeStatus)$", {ADDRESS: 2}),
             (r".", {ADDRESS: 20}),
         ),
+        messages=MessageLimit(2000, 60),
     ),
 }
 """By wire protocol."""

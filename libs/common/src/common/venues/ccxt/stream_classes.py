@@ -4,23 +4,60 @@
 anybody can read what was made of it; and what still comes of a book that is lost is passed over.
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import aiohttp
 from ccxt.base import errors as ccxt_errors
 
+from common.venues.ccxt.limits import VenueGate
+from common.venues.ccxt.message_limits import SentMessages
+
+SUBSCRIBING_AT_ONCE = 4
+"""Books of a venue. Each may cost the venue a whole book: hundreds at once would wait until they look dead."""
 _BANNING_STATUSES = (403, 418, 429)
 
 
-class HearsBans:
-    """A handshake that is refused for a limit is a ban like any other."""
+class KeepsLimits:
+    """Connections are counted like requests, and messages by connection. A handshake that is refused for a limit is a
+    ban like any other."""
+
+    gate: VenueGate
+    clients: dict[str, Any]
+
+    def admit_subscription(self) -> None:
+        """Lets a book be followed and be left again, as others may that are on their way.
+
+        Raises:
+            BudgetSpent: the connection may not be sent that much.
+        """
+        for client in self.clients.values():
+            client.sent_messages.check_room(2 * SUBSCRIBING_AT_ONCE)
+
+    def client(self, url: str) -> Any:
+        is_new = url not in (self.clients or {})
+        client = super().client(url)  # type: ignore[misc]  # what it is mixed into has it
+        if is_new:
+            client.sent_messages = self.gate.connection()
+            client.create_connection = partial(self._dial, url, client.create_connection)
+            client.send = partial(self._send, client.sent_messages, client.send)
+        return client
+
+    async def _dial(self, url: str, dial: Callable[[Any], Awaitable[Any]], session: Any) -> Any:
+        await self.gate.admit("CONNECT", url, None, is_order=False)
+        return await dial(session)
+
+    async def _send(self, sent: SentMessages, send: Callable[[Any], Awaitable[Any]], message: Any) -> Any:
+        if not isinstance(message, str):
+            sent.add()
+        return await send(message)
 
     def on_error(self, client: Any, error: Exception) -> None:
         refused = error.args[0] if error.args else None
         if isinstance(refused, aiohttp.WSServerHandshakeError) and refused.status in _BANNING_STATUSES:
-            self.gate.ban(refused.status, refused.headers or {}, "", None)  # type: ignore[attr-defined]
-        super().on_error(client, error)  # type: ignore[misc]  # what it is mixed into has it
+            self.gate.ban(refused.status, refused.headers or {}, "", None)
+        super().on_error(client, error)  # type: ignore[misc]
 
 
 class _Books:

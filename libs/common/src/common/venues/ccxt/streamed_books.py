@@ -18,6 +18,7 @@ from common.runtime.metrics import BookStreamMeasures
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.book_stream import BookStream, Changed
 from common.venues.ccxt.market_data import BOOK_LEVELS, CcxtMarketData
+from common.venues.ccxt.stream_classes import SUBSCRIBING_AT_ONCE
 from common.venues.ccxt.streaming import STREAMS, make_streaming_exchange
 from common.venues.ports import MarketData, TopOfBook
 
@@ -26,8 +27,6 @@ log = structlog.get_logger(__name__)
 FRESH_SECONDS = 0.5
 IDLE_SECONDS = 60.0
 LOOK_FOR_IDLE_SECONDS = 5.0
-SUBSCRIBING_AT_ONCE = 4
-"""Each may cost the venue a whole book: hundreds at once would wait for each other until they look dead."""
 
 
 Books = Callable[[CcxtMarketData, VenueAddress], MarketData]

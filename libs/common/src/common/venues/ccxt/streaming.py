@@ -13,7 +13,7 @@ import ccxt.pro as ccxt_pro
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.exchanges import EXCHANGES, configured, marked
 from common.venues.ccxt.facts import facts_of
-from common.venues.ccxt.stream_classes import BitgetBooks, BybitBooks, GateBooks, HearsBans, HyperliquidBooks
+from common.venues.ccxt.stream_classes import BitgetBooks, BybitBooks, GateBooks, HyperliquidBooks, KeepsLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ STREAMS: Mapping[str, StreamFacts] = {
     "bybit": StreamFacts(levels=50, leaving={"limit": 50}, differences=BybitBooks),
     # Not the channel of 50 levels: it wants a login.
     "okx": StreamFacts(),
-    # It says the sum of its best levels; its numbers only rise.
-    "bitget": StreamFacts(differences=BitgetBooks, checked_levels=25),
+    # It says the sum of its best levels; its numbers only rise. It hears ten messages a second, ccxt would send twenty.
+    "bitget": StreamFacts(options={"ws": {"cost": 2}}, differences=BitgetBooks, checked_levels=25),
     "gate": StreamFacts(differences=GateBooks),
     # The whole of its 20 levels each time: nothing can be missing, but they come half a second apart.
     "hyperliquid": StreamFacts(differences=HyperliquidBooks),
@@ -60,7 +60,7 @@ def _streaming_class(protocol: str) -> Callable[..., Any]:
         ours = EXCHANGES[protocol]
         theirs = getattr(ccxt_pro, ours.__bases__[0].__name__)
         differences = STREAMS[protocol].differences
-        bases = (HearsBans, *([differences] if differences else []), ours, theirs)
+        bases = (KeepsLimits, *([differences] if differences else []), ours, theirs)
         _CLASSES[protocol] = marked(type(f"Streaming{ours.__name__}", bases, {}))
     return _CLASSES[protocol]
 
