@@ -1,6 +1,7 @@
 """The executor's stores: the same cases over PostgreSQL and over the database in memory that the simulation uses."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -52,7 +53,18 @@ def desks(pools: list[Pool]) -> list[ExecutorDesk]:
 
 def plan(entry: int = 1) -> EntryPlan:
     return EntryPlan(
-        entry, 1, "bybit", "binance", QUANTITY, Decimal(188), Decimal(191), 0.009, 0.9, 0.0063, {"execution": {}}
+        entry,
+        1,
+        "bybit",
+        "binance",
+        QUANTITY,
+        Decimal(188),
+        Decimal(191),
+        0.009,
+        0.9,
+        0.0063,
+        {"execution": {}},
+        math.inf,
     )
 
 

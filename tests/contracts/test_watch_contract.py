@@ -4,6 +4,7 @@ The trade is made by the executor's own adapters, because position-monitor only 
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -54,7 +55,7 @@ class Sides:
         """A trade whose first entry is in flight."""
         trade, _ = await self.executor.signals.record_signal(event())
         plan = EntryPlan(
-            1, 1, "bybit", "binance", QUANTITY, LONG_PRICE, SHORT_PRICE, 0.009, 0.9, 0.0063, {"execution": {}}
+            1, 1, "bybit", "binance", QUANTITY, LONG_PRICE, SHORT_PRICE, 0.009, 0.9, 0.0063, {"execution": {}}, math.inf
         )
         return await self.executor.trades.begin_entry(TradeBook(trade), plan, 10)
 

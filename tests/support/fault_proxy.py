@@ -39,6 +39,7 @@ class _Connection:
     upstream: asyncio.StreamWriter | None = None
     task: asyncio.Task[None] | None = None
     has_lost_bytes: bool = False
+    is_stranded: bool = False
     has_ended_well: bool = False
 
 
@@ -78,6 +79,14 @@ class FaultProxy:
     def half_open(self, swallowed: Direction) -> None:
         """What is sent this way never arrives; the other way everything does."""
         self._behaviour = _Behaviour(swallows=frozenset({swallowed}))
+
+    def strand(self) -> None:
+        """Existing connections never carry anything again, not even their end; new ones are as they are.
+
+        So a way forgets its connections: a router that started anew, a server whose address moved to another one.
+        """
+        for connection in self._connections:
+            connection.is_stranded = True
 
     async def cut(self) -> int:
         """Cuts every existing connection, and answers how many there were; new ones are as they are."""
@@ -137,13 +146,18 @@ class FaultProxy:
         while chunk := await reader.read(_CHUNK_BYTES):
             if self._behaviour.delay_seconds:
                 await asyncio.sleep(self._behaviour.delay_seconds)
-            if way in self._behaviour.swallows:
-                connection.has_lost_bytes = True
+            if self._is_lost(connection, way):
                 continue
             writer.write(chunk)
             await writer.drain()
-        if way not in self._behaviour.swallows and writer.can_write_eof():
+        if not self._is_lost(connection, way) and writer.can_write_eof():
             writer.write_eof()
+
+    def _is_lost(self, connection: _Connection, way: Direction) -> bool:
+        """Whether what goes this way now gets lost; an end that is lost is cut at the healing as lost bytes are."""
+        if way in self._behaviour.swallows:
+            connection.has_lost_bytes = True
+        return connection.is_stranded or way in self._behaviour.swallows
 
 
 @asynccontextmanager

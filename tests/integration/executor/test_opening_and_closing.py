@@ -10,11 +10,14 @@ import pytest
 
 from common.domain.identifiers import Leg, Side
 from common.messages.contracts import Prediction, RetryDue, RetryEnded
+from common.persistence.database import Connection
 from common.venues.errors import OrderOutcomeUnknown, OrderRejected
 from common.venues.ports import OrderIntent, OrderReport
-from executor.application import orders
+from executor.application import orders, planning
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap, quote
+
+WAITED_SECONDS = 100.0
 
 
 @pytest.fixture
@@ -26,6 +29,18 @@ async def desk(database: Database) -> AsyncIterator[Any]:
 def held(desk: ExecutorDesk) -> dict[str, Decimal]:
     """What each venue's own ledger holds of SOL."""
     return {name: venue.ledger.account.position("SOL").quantity for name, venue in desk.venues.items()}
+
+
+def database_is_slow(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes `WAITED_SECONDS` until an entry's transaction gets to its intents."""
+    look = desk.trades._refuse_unless_active
+    monotonic = desk.clock.monotonic
+
+    async def slow(connection: Connection) -> None:
+        monkeypatch.setattr(desk.clock, "monotonic", lambda: monotonic() + WAITED_SECONDS)
+        await look(connection)
+
+    monkeypatch.setattr(desk.trades, "_refuse_unless_active", slow)
 
 
 def predicted(pnl_hat: float) -> Prediction:
@@ -190,6 +205,27 @@ async def test_an_unknown_outcome_that_did_not_is_given_up_only_after_its_time_a
     assert (await desk.signal(event()))["status"] == "failed"
     assert held(desk) == {"bybit": 0, "binance": 0}
     assert len(desk.venues["binance"].sent) == 1
+
+
+async def test_what_the_database_was_waited_for_does_not_age_an_intent(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "BEGIN_WITHIN_SECONDS", 2 * WAITED_SECONDS)
+    database_is_slow(desk, monkeypatch)
+    await desk.open_trade(event())
+
+
+async def test_a_plan_that_the_database_kept_waiting_is_made_anew(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as slow:
+        database_is_slow(desk, slow)
+        await desk.opener.handle_event(event())
+    row = await desk.signal(event())
+    assert (row["status"], row["reason"]) == ("skipped", "book_stale")
+    assert not (await desk.book(event())).orders
+    await desk.opener.handle_retry(RetryDue(signal_id=row["id"], attempt=1, event=event()))
+    assert (await desk.signal(event()))["status"] == "open"
 
 
 async def test_an_intent_that_is_too_old_is_not_sent(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,6 +169,31 @@ async def test_stream_that_lost_bytes_is_cut_when_everything_heals(proxy: FaultP
     assert await quiet.ask(b"still here") == b"still here"
 
 
+async def test_end_that_was_lost_is_cut_when_everything_heals() -> None:
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), HOST, 0)
+    async with server, fault_proxy(server.sockets[0].getsockname()[1]) as proxy:
+        proxy.half_open(Direction.TO_CLIENT)
+        client = Client(*await asyncio.open_connection(HOST, proxy.port))
+        assert await client.hears_nothing()
+        await proxy.heal()
+        assert await client.is_cut()
+        client.close()
+
+
+async def test_stranded_connections_carry_nothing_any_more_and_new_ones_everything(
+    echo: Echo, proxy: FaultProxy, connect: Connect
+) -> None:
+    client = await connect()
+    await client.ask(b"before")
+    proxy.strand()
+    client.send(b"lost")
+    assert await client.hears_nothing()
+    assert await (await connect()).ask(b"new") == b"new"
+    await proxy.heal()
+    assert await client.hears_nothing()
+    assert echo.received == b"beforenew"
+
+
 async def test_half_open_towards_the_server_loses_what_clients_send(
     echo: Echo, proxy: FaultProxy, connect: Connect
 ) -> None:

@@ -1,6 +1,9 @@
 """Connections to Postgres: asyncpg with explicit SQL, JSON decoded, and errors sorted into away and wrong."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import asyncpg
 import orjson
@@ -14,11 +17,34 @@ else:  # asyncpg's classes are generic for the type checker only
     Connection = asyncpg.pool.PoolConnectionProxy
     _RawConnection = asyncpg.Connection
 
+T = TypeVar("T")
+
+ANSWER_SECONDS = 5.0
+"""How long a statement, or a new connection, waits for the server."""
+FAREWELL_SECONDS = 1.0
+
+LOST_CLIENT_SETTINGS = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "15s",
+    "client_connection_check_interval": "1s",
+}
+"""What a client that is lost in the middle of a transaction held is free again: after 11 s where its machine is gone,
+after 15 s where it only stands still, and after 1 s where it gave its statement up.
+"""
+
+_FIRST_OWN_OID = 16_384
+"""PostgreSQL's own types have smaller ones, and the same in every database."""
+_NOTHING_PREPARED = SimpleNamespace(name="none")
+"""What asyncpg asks of the statement that told it the types: it was not an anonymous one, so none was replaced."""
+
 DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
     # A pooled connection that has heard its server end, but not yet seen the socket close, refuses its next query so.
     asyncpg.InternalClientError,
@@ -73,30 +99,87 @@ async def _prepare(connection: _RawConnection) -> None:
         await connection.set_type_codec(kind, encoder=encode, decoder=decode, schema="pg_catalog", format="binary")
 
 
-class _SameForAll(_RawConnection):
-    """A connection that needs no reset when it goes back to the pool.
+class _PooledConnection(_RawConnection):
+    """A connection that is ready quickly when it is new, needs no reset when it goes back, and is not used again once
+    it has left a statement without an answer.
 
     No code here leaves session state behind (settings, session locks, LISTEN), so the reset would only add a round
     trip to every statement.
     """
 
+    _builtin_types: ClassVar[dict[frozenset[int], Any]] = {}
+    expire_others: Callable[[], Awaitable[None]]
+
     def get_reset_query(self) -> str:
         return ""
+
+    async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> Any:
+        """What arrays are made of, asked once a process: asyncpg asks on every connection, and each answer takes
+        PostgreSQL tens of milliseconds. Of PostgreSQL's own types it is the same everywhere.
+        """
+        wanted = frozenset(typeoids)
+        if max(wanted) >= _FIRST_OWN_OID:
+            return await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]
+        if wanted not in self._builtin_types:
+            self._builtin_types[wanted], _ = await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]
+        return self._builtin_types[wanted], _NOTHING_PREPARED
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        return await self._answered(super().execute(query, *args, timeout=timeout), timeout)
+
+    async def fetch(self, query: str, *args: Any, timeout: float | None = None, **how: Any) -> Any:
+        return await self._answered(super().fetch(query, *args, timeout=timeout, **how), timeout)
+
+    async def fetchval(self, query: str, *args: Any, timeout: float | None = None, **how: Any) -> Any:
+        return await self._answered(super().fetchval(query, *args, timeout=timeout, **how), timeout)
+
+    async def fetchrow(self, query: str, *args: Any, timeout: float | None = None, **how: Any) -> Any:
+        return await self._answered(super().fetchrow(query, *args, timeout=timeout, **how), timeout)
+
+    async def copy_records_to_table(self, table_name: str, *, timeout: float | None = None, **how: Any) -> str:
+        return await self._answered(super().copy_records_to_table(table_name, timeout=timeout, **how), timeout)
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Says good-bye, and waits only shortly for the server to hear it."""
+        with suppress(TimeoutError):
+            await super().close(timeout=FAREWELL_SECONDS if timeout is None else timeout)
+
+    async def _answered(self, statement: Awaitable[T], timeout: float | None) -> T:
+        """The statement's answer. Where none comes the connection ends at once instead of waiting until the server
+        has cancelled the statement, and so do the pool's others before they are used again: whatever hung, hung for
+        them too. A statement with a time limit of its own only ends its own connection.
+        """
+        try:
+            return await statement
+        except TimeoutError:
+            self.terminate()
+            if timeout is None:
+                await self.expire_others()
+            raise
 
 
 async def connect_pool(dsn: str, service: str, *, size_max: int = 8) -> Pool:
     """A pool that names its service to the server.
 
+    A statement without an answer for `ANSWER_SECONDS` fails with one of `DATABASE_AWAY`, and what it changed is then
+    unknown.
+
     Raises:
         OSError, asyncpg.PostgresError: the database cannot be reached or refuses.
     """
-    return await asyncpg.create_pool(
+
+    async def prepare(connection: Any) -> None:
+        connection.expire_others = pool.expire_connections
+        await _prepare(connection)
+
+    pool: Pool = asyncpg.create_pool(
         dsn,
-        init=_prepare,
-        connection_class=_SameForAll,
+        init=prepare,
+        connection_class=_PooledConnection,
         min_size=2,
         max_size=size_max,
-        command_timeout=10,
-        timeout=5,
-        server_settings={"application_name": service, "timezone": "UTC"},
+        command_timeout=ANSWER_SECONDS,
+        timeout=ANSWER_SECONDS,
+        server_settings={"application_name": service, "timezone": "UTC", **LOST_CLIENT_SETTINGS},
     )
+    return await pool

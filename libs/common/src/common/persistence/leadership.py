@@ -1,8 +1,8 @@
 """Which of a service's replicas does what must not be done twice: the one that holds a lock of PostgreSQL.
 
 The lock lives in a connection of its own. A process that ends leaves it at once, a machine that is lost leaves it when
-the server notices (`_KEEPALIVES`); either way another replica has it a look later. Leading is for what would be
-counted twice, never for what may not happen twice: that is what unique keys are for.
+the server notices (`LOST_CLIENT_SETTINGS`); either way another replica has it a look later. Leading is for what would
+be counted twice, never for what may not happen twice: that is what unique keys are for.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import structlog
 
-from common.persistence.database import DATABASE_AWAY
+from common.persistence.database import DATABASE_AWAY, LOST_CLIENT_SETTINGS
 
 if TYPE_CHECKING:  # generic for the type checker only
     _Connection = asyncpg.Connection[Any]
@@ -21,8 +21,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY_SECONDS = 0.5
 ANSWER_SECONDS = 2.0
-_KEEPALIVES = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
-"""A lost machine is noticed by the server within 11 s, and by the process itself within `ANSWER_SECONDS`."""
+"""A lost machine is noticed by the process itself within this time, and by the server as everywhere."""
 
 
 class Work(IntEnum):
@@ -74,7 +73,7 @@ class Leadership:
                 self._dsn,
                 timeout=ANSWER_SECONDS,
                 command_timeout=ANSWER_SECONDS,
-                server_settings={"application_name": f"{self._service}-leadership", **_KEEPALIVES},
+                server_settings={"application_name": f"{self._service}-leadership", **LOST_CLIENT_SETTINGS},
             )
         if self._holds:
             await self._connection.execute("SELECT 1")

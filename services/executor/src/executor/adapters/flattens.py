@@ -1,6 +1,7 @@
 """Flattened positions in Postgres, with the orders against what no trade holds, their fills and fees."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from common.domain.identifiers import Leg, Purpose, Side
@@ -105,22 +106,24 @@ class PostgresFlattens:
         return [_order(dict(row)) for row in await self._pool.fetch(_ORDERS, request_id)]
 
     async def add_order(self, request_id: str, order: NewOrder) -> Order:
-        row = await self._pool.fetchrow(
-            _ADD,
-            request_id,
-            order.leg.value,
-            order.attempt,
-            order.client_order_id,
-            order.venue,
-            order.symbol,
-            order.side.value,
-            order.quantity,
-            order.reference_price,
-            self._clock.now(),
-        )
+        async with self._pool.acquire() as connection:
+            written_at = self._clock.monotonic()
+            row = await connection.fetchrow(
+                _ADD,
+                request_id,
+                order.leg.value,
+                order.attempt,
+                order.client_order_id,
+                order.venue,
+                order.symbol,
+                order.side.value,
+                order.quantity,
+                order.reference_price,
+                self._clock.now(),
+            )
         if row is None:
             raise TradeBusyError(f"somebody else works on {request_id}")
-        return _order(dict(row))
+        return replace(_order(dict(row)), written_at_seconds=written_at)
 
     async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
         return await store_outcome(self._pool, _OUTCOME, order, outcome, self._clock.now())

@@ -5,6 +5,7 @@ refuses moves that the trade machine does not know. That fences an executor whos
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -174,6 +175,7 @@ class PostgresTradeLedger:
                     begun = await self._begin_trade(connection, trade, plan, concurrent_max)
                 else:
                     begun = await self._touch(connection, trade)
+                self._refuse_late(plan)
                 entry, orders = await self._write_entry(connection, begun, plan)
                 decision = "entry_begun" if first else "scale_in_begun"
                 await self._decided(connection, decision, trade, {"entry": plan.entry, **plan.snapshot})
@@ -188,6 +190,12 @@ class PostgresTradeLedger:
         state = await connection.fetchval(_TRADING_STATE)
         if state != "active":
             raise EntryRefused(Refusal("trading_halted", True, {"trading_state": state}))
+
+    def _refuse_late(self, plan: EntryPlan) -> None:
+        """Connections and locks may have been waited for: what was decided on older books is not begun."""
+        late_by = self._clock.monotonic() - plan.begin_by_seconds
+        if late_by > 0:
+            raise EntryRefused(Refusal("book_stale", True, {"waited_for": "database", "late_by_seconds": late_by}))
 
     async def _begin_trade(self, connection: Connection, trade: Trade, plan: EntryPlan, concurrent_max: int) -> Trade:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", ONE_AT_A_TIME)
@@ -237,6 +245,7 @@ class PostgresTradeLedger:
         return Entry(**row), await self._write_orders(connection, trade.id, orders)
 
     async def _write_orders(self, connection: Connection, signal_id: int, orders: Sequence[NewOrder]) -> list[Order]:
+        written_at = self._clock.monotonic()
         rows = await connection.fetch(
             _INSERT_ORDERS,
             signal_id,
@@ -253,7 +262,7 @@ class PostgresTradeLedger:
             [order.quantity for order in orders],
             [order.reference_price for order in orders],
         )
-        return [read_order(row) for row in rows]
+        return [replace(read_order(row), written_at_seconds=written_at) for row in rows]
 
     async def record_outcome(self, order: Order, outcome: Outcome) -> bool:
         return await store_outcome(self._pool, _OUTCOME, order, outcome, self._clock.now())

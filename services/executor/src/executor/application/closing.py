@@ -164,9 +164,8 @@ class Closing:
         orders = [await self._order(book, item) for item in remainders if item.to_send > 0]
         if not orders:
             return await self._reconciler.reconcile(book)
-        began_at = self._clock.monotonic()
         book = await self._ledger.add_orders(book, orders)
-        await self._runner.send(book.orders_named(o.client_order_id for o in orders), began_at, authority)
+        await self._runner.send(book.orders_named(o.client_order_id for o in orders), authority)
         return await self._runner.resolve(await self._ledger.book(book.trade.id))
 
     async def _remainders(self, book: TradeBook) -> list[_Remainder]:

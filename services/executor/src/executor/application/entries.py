@@ -9,7 +9,6 @@ import structlog
 from common.domain.identifiers import Leg, Purpose
 from common.domain.instruments import floor_to_step
 from common.domain.position import leg_position
-from common.runtime.clock import Clock
 from common.venues.urgency import urgent
 from executor.application.orders import OrderRunner
 from executor.application.ports import Alarms, EntryPlan, TradeLedger, Venues
@@ -44,7 +43,6 @@ class EntryOpener:
         reconciler: Reconciler,
         alarms: Alarms,
         limits: EntryLimits,
-        clock: Clock,
     ) -> None:
         self._venues = venues
         self._ledger = ledger
@@ -54,7 +52,6 @@ class EntryOpener:
         self._alarms = alarms
         self._concurrent_max = limits.concurrent_max
         self._unwind_loss_budget_usdt = limits.unwind_loss_budget_usdt
-        self._clock = clock
 
     async def open(self, book: TradeBook, plan: EntryPlan) -> TradeBook:
         """Commits the intents, sends both legs at once, and brings the entry to rest.
@@ -63,11 +60,10 @@ class EntryOpener:
             EntryRefused: another trade or a limit was faster.
             StaleTradeError: the trade changed since it was read.
         """
-        began_at = self._clock.monotonic()
         book = await self._ledger.begin_entry(book, plan, self._concurrent_max)
         entry = next(item for item in book.entries if item.entry == plan.entry)
         legs = [book.opening_order(entry, leg) for leg in Leg]
-        await self._runner.send(legs, began_at)
+        await self._runner.send(legs)
         book = await self.settle(await self._ledger.book(book.trade.id))
         await asyncio.gather(*(self._standings.renew(order.venue) for order in legs))
         return book
@@ -128,9 +124,8 @@ class EntryOpener:
         attempt = book.next_attempt(entry.entry, leg, Purpose.UNWIND)
         order = new_order(book.trade, entry.entry, leg, Purpose.UNWIND, attempt, quantity, price)
         log.warning("entry.unwinding", signal_id=book.trade.id, entry=entry.entry, leg=leg, quantity=str(quantity))
-        began_at = self._clock.monotonic()
         book = await self._ledger.add_orders(book, [order])
-        await self._runner.send(book.orders_named([order.client_order_id]), began_at)
+        await self._runner.send(book.orders_named([order.client_order_id]))
         book = await self._runner.resolve(await self._ledger.book(book.trade.id))
         await self._account_for_loss(book, entry, leg)
         return book

@@ -152,9 +152,8 @@ class Flattening:
             quantity=quantity,
             reference_price=price,
         )
-        began_at = self._clock.monotonic()
         committed = await self._ledger.add_order(request.request_id, order)
-        await self._sender.send([committed], began_at, Authority.OPERATOR)
+        await self._sender.send([committed], Authority.OPERATOR)
 
     async def _reference_price(self, position: VenuePosition, leg: Leg, quantity: Decimal) -> Decimal:
         """The swept exit price; where the book is too thin, the venue's own mark or entry price."""

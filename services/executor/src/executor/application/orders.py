@@ -23,7 +23,9 @@ from executor.domain.trading_state import Authority
 log = structlog.get_logger(__name__)
 
 SEND_WITHIN_SECONDS = 1.0
-"""An intent older than this is not sent any more: somebody else may already have resolved it."""
+"""An intent older than this is not sent any more: somebody else may already have resolved it. It counts from the
+writing of the intent, as its age does for everybody else; what was waited for before (a connection, a lock) does not.
+"""
 
 DOUBT_SECONDS = 1.0
 """How far a venue's clock may be behind ours (a rail watches it), and the time that it takes to show what it took."""
@@ -62,25 +64,21 @@ class OrderSender:
         self._standings = standings
         self._clock = clock
 
-    async def send(
-        self, orders: Sequence[Order], committed_at_seconds: float, authority: Authority = Authority.STRATEGY
-    ) -> None:
-        """Sends all at the same time and stores each outcome as it comes.
+    async def send(self, orders: Sequence[Order], authority: Authority = Authority.STRATEGY) -> None:
+        """Sends all at the same time and stores each outcome as it comes; only for who wrote their intents."""
+        await asyncio.gather(*(self._send_one(order, authority) for order in orders))
 
-        `committed_at_seconds` is the monotonic moment before the intents were committed.
-        """
-        not_after = committed_at_seconds + SEND_WITHIN_SECONDS
-        await asyncio.gather(*(self._send_one(order, not_after, authority) for order in orders))
-
-    async def _send_one(self, order: Order, not_after_seconds: float, authority: Authority) -> None:
+    async def _send_one(self, order: Order, authority: Authority) -> None:
         self._standings.forget(order.venue)
-        outcome = await self._attempt(order, not_after_seconds, authority)
+        outcome = await self._attempt(order, authority)
         self._standings.forget(order.venue)
         if outcome.error is not None:
             log.warning("order.failed", order=order.client_order_id, status=outcome.status, error=outcome.error)
         await self._outcomes.record_outcome(order, outcome)
 
-    async def _attempt(self, order: Order, not_after_seconds: float, authority: Authority) -> Outcome:
+    async def _attempt(self, order: Order, authority: Authority) -> Outcome:
+        assert order.written_at_seconds is not None, "an intent is sent by the process that wrote it"
+        not_after_seconds = order.written_at_seconds + SEND_WITHIN_SECONDS
         intent = OrderIntent(
             venue=order.venue,
             symbol=order.symbol,

@@ -18,6 +18,9 @@ from executor.domain.preflight import LegReadiness, refuse_leg
 from executor.domain.records import Trade
 from executor.domain.refusal import Refusal
 
+BEGIN_WITHIN_SECONDS = 1.0
+"""A plan whose intents could not be written within this time, as the database was busy or away, is made anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -151,4 +154,5 @@ class EntryPlanner:
                 "confirmation": samples,
                 "evidence": proposal.evidence,
             },
+            begin_by_seconds=self._clock.monotonic() + BEGIN_WITHIN_SECONDS,
         )

@@ -91,6 +91,8 @@ class EntryPlan:
     win_prob: float
     take_profit_pnl: float
     snapshot: dict[str, Any]
+    begin_by_seconds: float
+    """The monotonic moment until which its intents may be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def use_cases(
     planner = EntryPlanner(venues, standings, settings, clock)
     limits = EntryLimits(settings.live_trading_max_concurrent, unwind_loss_budget_usdt)
     reconciler = Reconciler(venues, trades, ports.bookkeeping, ports.alarms, clock)
-    entries = EntryOpener(venues, trades, runner, standings, reconciler, ports.alarms, limits, clock)
+    entries = EntryOpener(venues, trades, runner, standings, reconciler, ports.alarms, limits)
     flatten_sender = OrderSender(venues, ports.flattens, standings, clock)
     closing = Closing(venues, trades, runner, entries, reconciler, states, settings, clock)
     return UseCases(

@@ -69,6 +69,8 @@ class Order:
     intended_at: datetime
     age_seconds: float = field(default=0.0, compare=False)
     """Real seconds from the writing of the intent to the reading of this."""
+    written_at_seconds: float | None = field(default=None, compare=False)
+    """The monotonic moment right before this process wrote the intent; None of an intent that it only read."""
 
     @property
     def is_final(self) -> bool:
