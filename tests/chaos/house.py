@@ -18,6 +18,7 @@ import httpx
 from chaos import crashing
 from chaos.market import LONG_VENUE, SHORT_VENUE, observation, write_scenario
 from chaos.points import EXECUTOR, Point
+from common.domain.identifiers import unspelled
 from common.persistence.database import DATABASE_AWAY
 from local_stack.nats import answers
 from local_stack.ports import LOOPBACK, Ports, claim
@@ -219,9 +220,12 @@ class House:
         (await self.http.post(f"{self.stack.venue(venue).url}/control/{kind}", json=body)).raise_for_status()
 
     async def ledgers(self) -> list[dict[str, Any]]:
-        """What each venue has in its own books."""
+        """What each venue has in its own books, with our client ids as the ledger has them."""
         answers = [await self.http.get(f"{venue.url}/control/ledger") for venue in self.stack.venues]
-        return [json.loads(answer.raise_for_status().text, parse_float=Decimal) for answer in answers]
+        ledgers = [json.loads(answer.raise_for_status().text, parse_float=Decimal) for answer in answers]
+        for row in (row for ledger in ledgers for kind in ("orders", "fills") for row in ledger[kind]):
+            row["client_order_id"] = unspelled(row["client_order_id"])
+        return ledgers
 
 
 @asynccontextmanager

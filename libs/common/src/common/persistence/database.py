@@ -34,8 +34,8 @@ LOST_CLIENT_SETTINGS = {
 after 15 s where it only stands still, and after 1 s where it gave its statement up.
 """
 
-_FIRST_OWN_OID = 16_384
-"""PostgreSQL's own types have smaller ones, and the same in every database."""
+_FIRST_CHANGING_OID = 10_000
+"""A type of PostgreSQL's own with a smaller one has the same in every database and every version."""
 _NOTHING_PREPARED = SimpleNamespace(name="none")
 """What asyncpg asks of the statement that told it the types: it was not an anonymous one, so none was replaced."""
 
@@ -52,7 +52,9 @@ DATABASE_AWAY = (
     OSError,
     TimeoutError,
 )
-"""The database cannot be reached now: nothing was decided, try again."""
+"""The database does not answer now. A statement that was on its way may still have taken effect: whoever tries again
+does so under a unique key or from a state that is read anew.
+"""
 
 
 def encode_json(value: object) -> str:
@@ -115,10 +117,10 @@ class _PooledConnection(_RawConnection):
 
     async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> Any:
         """What arrays are made of, asked once a process: asyncpg asks on every connection, and each answer takes
-        PostgreSQL tens of milliseconds. Of PostgreSQL's own types it is the same everywhere.
+        PostgreSQL tens of milliseconds, at times many hundreds.
         """
         wanted = frozenset(typeoids)
-        if max(wanted) >= _FIRST_OWN_OID:
+        if max(wanted) >= _FIRST_CHANGING_OID:
             return await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]
         if wanted not in self._builtin_types:
             self._builtin_types[wanted], _ = await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]
