@@ -7,6 +7,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,38 +18,62 @@ from support.running_stack import RunningStack, eventually
 
 SCENARIO = "oct-10-2025-sol"
 ENTRY_GAPS = (Decimal("0.0125"), Decimal("0.021"), Decimal("0.037"))
-"""Binance over Bybit as it opened, and as it widened to its peak."""
+"""The dear venue over the cheap one as it opened, and as it widened to its peak."""
 ENTRIES = len(ENTRY_GAPS)
 NO_GAP = Decimal("0.0008")
 PAST_MINUTES = 240
-BYBIT_MID = Decimal(190)
 _ONCE_A_TRADE = Counter({"entry_begun": 1, "opened": 1, "scale_in_begun": 2, "scaled_in": 2, "closing": 1, "closed": 1})
 _ROUNDING = timedelta(seconds=2)
 
 
-async def begin(running: RunningStack) -> None:
+@dataclass(frozen=True)
+class Market:
+    """A contract at two venues; `mid` is the price at the cheap one."""
+
+    symbol: str
+    cheap: str
+    dear: str
+    mid: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.cheap}-{self.dear}"
+
+
+SOL = Market("SOL", "bybit", "binance", Decimal(190))
+"""The one of the scenario."""
+
+
+async def begin(running: RunningStack, *markets: Market, past_minutes: int = PAST_MINUTES) -> None:
     """Tells what the hours before looked like, by which the gap is judged, and starts the market."""
-    legs = {"long": {"venue": "bybit", "price": 190}, "short": {"venue": "binance", "price": 190}}
     begins_at = running.stack.market_clock().now()
-    past = [begins_at - timedelta(minutes=minute) for minute in range(10, 10 + PAST_MINUTES)]
-    looks = [{"symbol": "SOL", "type": "B", "observed_at": at.isoformat(), **legs} for at in past]
+    looks = [look for market in markets for look in _past(market, begins_at, past_minutes)]
     answer = await running.post("/signals/batch", "\n".join(json.dumps(look) for look in looks))
-    assert answer.json()["accepted"] == PAST_MINUTES, answer.text
-    await show_gap(running, NO_GAP)
+    assert answer.json()["accepted"] == len(looks), answer.text
+    for market in markets:
+        await show_gap(running, NO_GAP, market)
     running.stack.start_clock()
 
 
-async def show_gap(running: RunningStack, gap: Decimal) -> None:
-    """Holds both venues' prices, Binance's above Bybit's by that fraction, until another gap is shown."""
-    for venue, mid in (("bybit", BYBIT_MID), ("binance", BYBIT_MID * (1 + gap))):
-        command = {"symbol": "SOL", "mid": f"{mid:.2f}"}
+def _past(market: Market, until: datetime, minutes: int) -> list[dict[str, Any]]:
+    """A look a minute, at which both venues cost the same."""
+    price = float(market.mid)
+    legs = {"long": {"venue": market.cheap, "price": price}, "short": {"venue": market.dear, "price": price}}
+    moments = [until - timedelta(minutes=minute) for minute in range(10, 10 + minutes)]
+    return [{"symbol": market.symbol, "type": "B", "observed_at": at.isoformat(), **legs} for at in moments]
+
+
+async def show_gap(running: RunningStack, gap: Decimal, market: Market = SOL) -> None:
+    """Holds both venues' prices, the dear one's above the other's by that fraction, until another gap is shown."""
+    for venue, mid in ((market.cheap, market.mid), (market.dear, market.mid * (1 + gap))):
+        command = {"symbol": market.symbol, "mid": f"{mid:f}"}
         (await running.http.post(f"{running.stack.venue(venue).url}/control/price", json=command)).raise_for_status()
 
 
-async def open_trade(running: RunningStack) -> int:
+async def open_trade(running: RunningStack, symbol: str = SOL.symbol) -> int:
     """Waits for the trade; its signal's id."""
-    path = "/api/live_trading/signals?status=open"
-    found: dict[str, Any] = await eventually("the trade is open", lambda: running.first(path), within_seconds=60)
+    path = f"/api/live_trading/signals?status=open&symbol={symbol}"
+    what = f"the trade in {symbol} is open"
+    found: dict[str, Any] = await eventually(what, lambda: running.first(path), within_seconds=60)
     return int(found["id"])
 
 
@@ -58,7 +83,7 @@ async def entered(running: RunningStack, signal_id: int, entries: int) -> None:
     async def has() -> bool:
         return len((await running.trade(signal_id)).filled_entries) >= entries
 
-    await eventually(f"entry {entries}", has, within_seconds=60)
+    await eventually(f"entry {entries} of trade {signal_id}", has, within_seconds=60)
 
 
 async def finalised(running: RunningStack, signal_id: int) -> Trade:
@@ -68,7 +93,7 @@ async def finalised(running: RunningStack, signal_id: int) -> Trade:
         trade = await running.trade(signal_id)
         return trade if trade.signal.finalised_at else None
 
-    return await eventually("the trade is closed and finalised", is_final, within_seconds=60)
+    return await eventually(f"trade {signal_id} is closed and finalised", is_final, within_seconds=60)
 
 
 async def everything(running: RunningStack, path: str) -> list[dict[str, Any]]:
@@ -88,11 +113,7 @@ async def judge_rescue(running: RunningStack, trade: Trade, handovers: int) -> l
     At a `handover` from one replica to the next two looks may lie closer together than those of one process.
     """
     found = differences([trade], await running.ledgers())
-    if [entry.status for entry in trade.entries] != ["filled"] * ENTRIES:
-        found.append(f"entries: {[(entry.entry, entry.status) for entry in trade.entries]}")
-    if trade.signal.close_reason != "take_profit":
-        found.append(f"closed for {trade.signal.close_reason}")
-    found += _orders(trade)
+    found += unlike_a_rescue(trade)
     found += with_two_signals(await everything(running, "/api/live_trading/signals"))
     found += _decisions(await everything(running, f"/api/audit?signal_id={trade.signal.id}"))
     assert running.stack.scenario is not None
@@ -104,6 +125,16 @@ async def judge_rescue(running: RunningStack, trade: Trade, handovers: int) -> l
     apart = timedelta(seconds=float(settings["LIVE_TRADING_MONITOR_SEC"]))
     found += too_close("samples", _holds(samples), apart, handovers)
     return found
+
+
+def unlike_a_rescue(trade: Trade) -> list[str]:
+    """A sentence for everything that is otherwise than three entries and a take-profit on both legs, each done once."""
+    found = []
+    if [entry.status for entry in trade.entries] != ["filled"] * ENTRIES:
+        found.append(f"entries: {[(entry.entry, entry.status) for entry in trade.entries]}")
+    if trade.signal.close_reason != "take_profit":
+        found.append(f"closed for {trade.signal.close_reason}")
+    return found + _orders(trade)
 
 
 def _orders(trade: Trade) -> list[str]:

@@ -5,7 +5,18 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from support.rescue import ENTRY_GAPS, NO_GAP, SCENARIO, begin, entered, finalised, judge_rescue, open_trade, show_gap
+from support.rescue import (
+    ENTRY_GAPS,
+    NO_GAP,
+    SCENARIO,
+    SOL,
+    begin,
+    entered,
+    finalised,
+    judge_rescue,
+    open_trade,
+    show_gap,
+)
 from support.running_stack import RunningStack
 
 REPLICATED = ("signal_ingest", "executor", "position_monitor")
@@ -16,7 +27,7 @@ async def rescued_by_two_then_one(running: RunningStack) -> list[str]:
     stack = running.stack
     for service in REPLICATED:
         await stack.start_replica(service)
-    await begin(running)
+    await begin(running, SOL)
     await show_gap(running, ENTRY_GAPS[0])
     signal_id = await open_trade(running)
     await show_gap(running, ENTRY_GAPS[1])

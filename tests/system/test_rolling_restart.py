@@ -5,7 +5,18 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from support.rescue import ENTRY_GAPS, NO_GAP, SCENARIO, begin, entered, finalised, judge_rescue, open_trade, show_gap
+from support.rescue import (
+    ENTRY_GAPS,
+    NO_GAP,
+    SCENARIO,
+    SOL,
+    begin,
+    entered,
+    finalised,
+    judge_rescue,
+    open_trade,
+    show_gap,
+)
 from support.running_stack import RunningStack
 
 
@@ -15,7 +26,7 @@ async def rescued_through_restarts(running: RunningStack) -> list[str]:
     SIGTERM, and the next process after it: the gap that a deployment without replicas has.
     """
     restart = running.stack.parts.restart
-    await begin(running)
+    await begin(running, SOL)
     await show_gap(running, ENTRY_GAPS[0])
     await restart("signal-ingest")
     signal_id = await open_trade(running)
