@@ -156,6 +156,14 @@ async def test_an_address_refused_at_the_edge_is_not_asked_again(protocol: str) 
         with pytest.raises(OrderNotSent):
             await venue.desk.send(CLOSE)
         assert venue.wire.requests == 0
+        venue.clock.ahead_seconds = FACTS[protocol].unsaid_seconds[403] - 1
+        with pytest.raises(VenueBanned, match="not asked"):
+            await venue.market.book("SOL")
+
+
+async def test_bybit_is_left_alone_for_the_ten_minutes_that_it_asks_for() -> None:
+    async with exchange("bybit") as venue:
+        assert await venue.ban_for(403, {}, b"access too frequent") == pytest.approx(600, abs=1)
 
 
 async def test_a_limit_told_with_an_answer_that_went_through_lasts_a_moment() -> None:

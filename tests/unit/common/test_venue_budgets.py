@@ -195,6 +195,7 @@ def test_every_request_fits_into_an_ordinary_share(protocol: str, name: str) -> 
         ("gate", "POST", "/api/v4/futures/usdt/orders", "{}"),
         ("hyperliquid", "POST", "/exchange", '{"action":{"type":"order"}}'),
         ("hyperliquid", "POST", "/info", '{"type": "clearinghouseState"}'),
+        ("hyperliquid", "POST", "/info", '{"type":"userFillsByTime"}'),
     ],
 )
 def test_half_a_reserve_pays_what_closing_asks_first(protocol: str, method: str, path: str, body: str | None) -> None:
@@ -211,9 +212,12 @@ def test_half_a_reserve_pays_what_closing_asks_first(protocol: str, method: str,
         ("binance", "DELETE", "/fapi/v1/order", None, {ADDRESS: 1}),
         ("okx", "GET", "/api/v5/market/books", None, {ADDRESS: 3}),
         ("okx", "GET", "/api/v5/account/config", None, {ACCOUNT: 24}),
+        ("okx", "GET", "/api/v5/public/funding-rate", None, {ADDRESS: 12}),
         ("bybit", "GET", "/v5/market/orderbook", None, {ADDRESS: 1}),
         ("hyperliquid", "POST", "/info", '{"type":"l2Book","coin":"SOL"}', {ADDRESS: 2}),
-        ("hyperliquid", "POST", "/info", '{"type":"userFills"}', {ADDRESS: 20}),
+        ("hyperliquid", "POST", "/info", '{"type":"userFunding"}', {ADDRESS: 25}),
+        ("hyperliquid", "POST", "/info", '{"type":"metaAndAssetCtxs"}', {ADDRESS: 20}),
+        ("hyperliquid", "POST", "/info", '{"type":"userRole"}', {ADDRESS: 60}),
         ("hyperliquid", "POST", "/exchange", '{"action":{"type":"order"}}', {ADDRESS: 1}),
     ],
 )

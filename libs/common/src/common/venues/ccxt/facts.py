@@ -16,9 +16,10 @@ ORDER_RECEIVE_WINDOW_MS = int(ORDER_VALID_SECONDS * 1000)
 """The same for orders, counted from the moment at which they were allowed."""
 
 BITGET_TIMESTAMP_LIVES_MS = 30_000
-"""Bitget has no deadline for requests, it only refuses timestamps that are older than this. So its orders are signed
-with a time that is so far back (`signEarlyMs`) that this tolerance ends with the order's window. The figure is assumed:
-were it shorter, every order would be refused; were it longer, an order would live longer by the difference.
+"""Bitget has no deadline for requests; it refuses those whose timestamp is not within 30 seconds of its own time
+(bitget.com/api-doc, REST API introduction, "timestamp"). So its orders are signed with a time that is so far back
+(`signEarlyMs`) that this tolerance ends with the order's window. Were it ever shortened, every order would be refused;
+were it lengthened, an order would live longer by the difference.
 """
 
 
@@ -73,6 +74,8 @@ FACTS: Mapping[str, VenueFacts] = {
             "fetchMarkets": {"types": ["linear"]},
         },
         client_order_id_parameter="orderLinkId",
+        # "403, access too frequent": it asks to be left alone for ten minutes.
+        unsaid_seconds={**BAN_SECONDS_UNSAID, 403: 600.0},
         duplicate_codes=frozenset({"110072", "110030", "10014"}),
         unknown_codes=frozenset({"5004", "10000", "10016", "10019"}),
         unchanged_codes=frozenset({"110025", "110026", "110043"}),

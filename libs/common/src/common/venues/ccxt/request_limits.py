@@ -1,6 +1,7 @@
 """How many requests each venue documents that it answers, and what the requests that we send cost of that.
 
-Figures are the venues' public documentation of November 2026, the stricter one where they differ by account. Where a
+Each figure was held against the venue's public documentation and ccxt's tables in November 2026; the page is named at
+the venue. Where the two differ, or accounts do, the stricter one counts; what neither says costs the most. Where a
 venue limits each endpoint by itself, a request costs the share of the budget that lets no mixture of requests exceed
 any endpoint's own limit: a hundredth of the budget where a hundred are allowed.
 """
@@ -90,6 +91,11 @@ def _connections(units: int, window_seconds: int, lease_seconds: int) -> dict[st
 
 
 REQUEST_LIMITS: Mapping[str, RequestLimits] = {
+    # developers.binance.com, USDS-margined futures: general-info, "request weight" of each endpoint, `rateLimits` of
+    # GET /fapi/v1/exchangeInfo. A book of 50 levels weighs 2, premiumIndex of all symbols 10; bookTicker of all, 5, and
+    # the weights of accounts are ccxt's. Orders are counted by account alone; leases of 2 s keep them below 300 in 10 s
+    # too, a limit that neither source shows any more. fundingInfo weighs nothing and has a limit of its own, 500 in 5
+    # minutes; it is asked for once a minute.
     "binance": RequestLimits(
         budgets={ADDRESS: Budget(2400, 60, 5), ACCOUNT: Budget(1200, 60, 2), **_connections(300, 300, 60)},
         costs=(
@@ -105,6 +111,9 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
             (r".", {ADDRESS: 5}),
         ),
     ),
+    # bybit-exchange.github.io/docs/v5/rate-limit: 600 requests in 5 s an address; by account and second 10 changes of
+    # each kind, and 50 readings of orders, executions, positions and balance. ccxt counts 10 of the first three,
+    # which the venue's table does not bear out. It does not list account/info.
     "bybit": RequestLimits(
         budgets={ADDRESS: Budget(600, 5, 1), ACCOUNT: Budget(100, 1, 1, 40), **_connections(500, 300, 60)},
         costs=(
@@ -118,11 +127,15 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
             (r".", {ADDRESS: 1, ACCOUNT: 10}),
         ),
     ),
+    # okx.com/docs-v5/en, "rate limit" of each endpoint, in any 2 s: 20 instruments and tickers; 10 times, funding rates
+    # (of one instrument, or of ANY) and balances; 5 bills. From ccxt alone: 40 books, 20 looks at and changes of the
+    # leverage, 10 positions and fills, 5 account configurations, 60 orders, cancels and looks at an order. Orders are
+    # counted for each instrument, here for all of them together.
     "okx": RequestLimits(
         budgets={ADDRESS: Budget(120, 2, 2, 40), ACCOUNT: Budget(120, 2, 2, 40), **_connections(3, 1, 1)},
         costs=(
             _CONNECTION,
-            (r"/public/time ", {ADDRESS: 12}),
+            (r"/public/(time|funding-rate) ", {ADDRESS: 12}),
             (r"/market/books ", {ADDRESS: 3}),
             (r"/(public|market)/", {ADDRESS: 6}),
             (r"/trade/(order|cancel-order) ", {ACCOUNT: 2}),
@@ -132,6 +145,9 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
         ),
         messages=MessageLimit(480, 3600),
     ),
+    # bitget.com/api-doc, classic futures, "frequency limit" of each endpoint: 20 a second for public ones, by
+    # address, 10 by account for orders, fills, accounts and bills, 5 for positions and settings. 6,000 a minute for
+    # an address.
     "bitget": RequestLimits(
         budgets={ADDRESS: Budget(100, 1, 1, 40), ACCOUNT: Budget(100, 1, 1, 40), **_connections(300, 300, 60)},
         costs=(
@@ -143,6 +159,8 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
         ),
         messages=MessageLimit(240, 3600),
     ),
+    # gate.com/docs/developers/apiv4, "frequency limit rule": 200 in 10 s for each endpoint, public ones by address,
+    # the others by account, and far more orders. One budget for all endpoints is stricter than that.
     "gate": RequestLimits(
         budgets={ADDRESS: Budget(200, 10, 2), ACCOUNT: Budget(200, 10, 2), **_connections(300, 300, 60)},
         costs=(
@@ -151,12 +169,18 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
             (r".", {ACCOUNT: 1}),
         ),
     ),
+    # hyperliquid.gitbook.io, API, rate limits: 1200 a minute for an address. Histories weigh 1 more for each 20 rows
+    # that are answered, which nobody knows before: counted as a hundred rows. The longer leases are for them, as the
+    # reserve must pay for an order's fills, which alone have its price. Actions have a second limit, 10,000 and one
+    # for each USDC that the account ever traded; an entry of 50 USDT takes two.
     "hyperliquid": RequestLimits(
-        budgets={ADDRESS: Budget(1200, 60, 5), **_connections(30, 60, 10)},
+        budgets={ADDRESS: Budget(1200, 60, 10, 40), **_connections(30, 60, 10)},
         costs=(
             _CONNECTION,
             (r"POST /exchange ", {ADDRESS: 1}),
             (r"POST /info (l2Book|allMids|clearinghouseState|orderStatus|exchangeStatus)$", {ADDRESS: 2}),
+            (r"POST /info userRole$", {ADDRESS: 60}),
+            (r"POST /info (userFillsByTime|userFunding)$", {ADDRESS: 25}),
             (r".", {ADDRESS: 20}),
         ),
         messages=MessageLimit(2000, 60),
