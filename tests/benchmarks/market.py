@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from local_stack.venue_choice import ON_VENUE
+
 SYMBOLS = [f"X{number:03}" for number in range(240)]
 MOVING_SPEED = 10
 
@@ -38,7 +40,7 @@ _INSTRUMENT = """
 price_tick = 0.01
 quantity_step = 0.1
 quantity_min = 0.1
-notional_min = 5
+notional_min = {notional_min}
 max_leverage = 50
 funding_interval_hours = 8
 book = {{ half_spread_bps = 1, levels = 20, step_bps = 1, notional_per_level_usdt = 20_000 }}
@@ -63,10 +65,11 @@ def write_moving_scenario(path: Path, venues: Sequence[str], symbols: Sequence[s
     text = _HEAD.replace("speed = 1\n", f"speed = {MOVING_SPEED}\n")
     for name in venues:
         text += _VENUE.format(name=name)
-        text += _instruments(name, symbols, points).replace("notional_min = 5\n", "")
+        text += _instruments(name, symbols, points)
     path.write_text(text)
     return path
 
 
 def _instruments(venue: str, symbols: Sequence[str], points: str) -> str:
-    return "".join(_INSTRUMENT.format(name=venue, symbol=symbol, path=points) for symbol in symbols)
+    least = ON_VENUE[venue].notional_min_usdt or "5"
+    return "".join(_INSTRUMENT.format(name=venue, symbol=symbol, path=points, notional_min=least) for symbol in symbols)

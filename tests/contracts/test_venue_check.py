@@ -50,9 +50,12 @@ async def checked(
 async def test_a_venue_that_works_passes(protocol: str, capsys: pytest.CaptureFixture[str]) -> None:
     async with running_venue(protocol) as venue:
         venue.clock.moment = SystemClock().now()
-        code, told, _ = await checked(["--venue", protocol], environment(protocol, venue.url), capsys)
+        venue.venue.set_leverage("SOL", 7)
+        asked = ["--venue", protocol, "--symbol", "SOL"]
+        code, told, _ = await checked(asked, environment(protocol, venue.url), capsys)
     assert [card["capability"] for card in told["cards"]] == READ
     assert [card for card in told["cards"] if not card["passed"]] == []
+    assert told["cards"][-1]["said"].endswith("; 7 now")
     assert (code, told["passed"]) == (0, True)
 
 

@@ -328,6 +328,12 @@ async def test_preparing_twice_changes_nothing(ports: Ports) -> None:
     assert ports.ledger.leverage("SOL") == 7
 
 
+async def test_the_leverage_in_force_is_the_one_that_was_prepared_last(ports: Ports) -> None:
+    for wanted in (7, 3):
+        await ports.account.prepare("SOL", wanted)
+        assert await ports.account.leverage("SOL") == wanted
+
+
 @ON_A_VENUE
 async def test_leverage_above_the_maximum_is_refused(ports: Ports) -> None:
     with pytest.raises(VenueRefused):

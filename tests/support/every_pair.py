@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from local_stack.demo import find_scenario
+from local_stack.venue_choice import ON_VENUE
 from support.rescue import SCENARIO, Market
 from support.simulated_venues import PROTOCOLS
 from venue_sim.scenario import Scenario, load_scenario
@@ -90,8 +91,6 @@ TERMS = {
     "hyperliquid": Terms("0.0004", "0.0000125", 1),
 }
 
-_NOTIONAL_MIN = {"okx": "0", "gate": "0", "hyperliquid": "10"}
-
 
 def _markets() -> tuple[Market, ...]:
     """Each venue is the cheap one of some pairs and the dear one of others, and trades all coins."""
@@ -140,7 +139,7 @@ def _instrument(venue: str, coin: Coin) -> dict[str, Any]:
         "quantity_step": lot.step,
         "quantity_min": lot.step,
         "contract_size": lot.contract,
-        "notional_min": _NOTIONAL_MIN.get(venue, "5"),
+        "notional_min": ON_VENUE[venue].notional_min_usdt or "5",
         "max_leverage": 50,
         "funding_interval_hours": terms.interval_hours,
         "funding": [[SETTLES_AT, terms.funding_rate]],

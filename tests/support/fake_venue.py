@@ -136,6 +136,11 @@ class FakeVenue:
         self._listed(symbol)
         return PositionMode.HEDGE if self.ledger.account.hedged else PositionMode.ONE_WAY
 
+    async def leverage(self, symbol: str) -> Decimal | None:
+        self._reach()
+        self._listed(symbol)
+        return Decimal(self.ledger.leverage(symbol))
+
     async def prepare(self, symbol: str, leverage: int) -> None:
         self._reach()
         try:

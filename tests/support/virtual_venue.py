@@ -164,6 +164,9 @@ class VirtualVenue:
     async def position_mode(self, symbol: str) -> PositionMode:
         return await self._read(None, symbol, lambda: PositionMode.ONE_WAY)
 
+    async def leverage(self, symbol: str) -> Decimal | None:
+        return await self._read(None, symbol, lambda: Decimal(self.server.venue.leverage(symbol)))
+
     async def prepare(self, symbol: str, leverage: int) -> None:
         await self._read(None, symbol, lambda: self.server.venue.set_leverage(symbol, leverage))
 

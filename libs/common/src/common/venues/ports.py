@@ -177,6 +177,10 @@ class Account(Protocol):
 
     async def position_mode(self, symbol: str) -> PositionMode: ...
 
+    async def leverage(self, symbol: str) -> Decimal | None:
+        """The leverage that an order of the symbol would have now; None where the venue names none."""
+        ...
+
     async def prepare(self, symbol: str, leverage: int) -> None:
         """Sets one-way mode where possible, cross margin and leverage; a no-op where they are set already.
 

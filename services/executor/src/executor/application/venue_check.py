@@ -102,9 +102,9 @@ class Reading:
     async def _leverage(self) -> str:
         """With keys where the venue tells the limit only to its customers."""
         most = (await self.instrument()).leverage_max
-        held = (await self._keyed().positions([self._symbol])).get(self._symbol)
-        now = "" if held is None or held.leverage is None else f"; {held.leverage} now"
-        return ("its limit is told by the account" if most is None else f"up to {most}") + now
+        now = await self._keyed().leverage(self._symbol)
+        limit = "its limit is told by the account" if most is None else f"up to {most}"
+        return f"{limit}; none of cross margin is set" if now is None else f"{limit}; {now:f} now"
 
     def _keyed(self) -> Account:
         if self._account is None:

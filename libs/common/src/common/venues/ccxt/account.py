@@ -1,7 +1,7 @@
 """The reading side of an account over ccxt, and the settings that a preflight makes. Cannot send an order."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -64,6 +64,10 @@ class CcxtAccount(ABC):
         with reading(self.venue):
             return await self._read_position_mode(await self._markets.unified(symbol))
 
+    async def leverage(self, symbol: str) -> Decimal | None:
+        with reading(self.venue):
+            return await self._read_leverage(await self._markets.unified(symbol))
+
     async def prepare(self, symbol: str, leverage: int) -> None:
         with reading(self.venue):
             unified = await self._markets.unified(symbol)
@@ -123,6 +127,10 @@ class CcxtAccount(ABC):
 
     @abstractmethod
     async def _read_position_mode(self, unified: str) -> PositionMode: ...
+
+    @abstractmethod
+    async def _read_leverage(self, unified: str) -> Decimal | None:
+        """None where the venue names none, or two for two sides."""
 
     @abstractmethod
     async def _prepare_margin(self, unified: str, leverage: int) -> None:
@@ -215,6 +223,12 @@ def _state(raw: Mapping[str, Any]) -> OrderState:
 def milliseconds(moment: datetime) -> int:
     """Unix time of a moment in milliseconds."""
     return int(moment.timestamp() * 1000)
+
+
+def the_only(figures: Iterable[Any]) -> Decimal | None:
+    """The figure that all of them are; None where there is none, an empty one, or two that differ."""
+    known = {optional_decimal(figure or None) for figure in figures}
+    return known.pop() if len(known) == 1 else None
 
 
 def _moment(milliseconds: Any) -> datetime:

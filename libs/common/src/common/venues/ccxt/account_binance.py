@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ccxt.base import errors as ccxt_errors
@@ -32,14 +33,22 @@ class BinanceAccount(CcxtAccount):
         mode = await self._exchange.fetch_position_mode(unified)
         return PositionMode.HEDGE if mode["hedged"] else PositionMode.ONE_WAY
 
+    async def _read_leverage(self, unified: str) -> Decimal | None:
+        return decimal((await self._settings(unified))["leverage"])
+
     async def _prepare_margin(self, unified: str, leverage: int) -> None:
-        market_id = self._exchange.market(unified)["id"]
-        rows = await self._exchange.fapiPrivateGetSymbolConfig({"symbol": market_id})
-        if rows[0]["marginType"] != "CROSSED":
+        settings = await self._settings(unified)
+        if settings["marginType"] != "CROSSED":
             with suppress(ccxt_errors.MarginModeAlreadySet):
                 await self._exchange.set_margin_mode("cross", unified)
-        if int(rows[0]["leverage"]) != leverage:
+        if decimal(settings["leverage"]) != leverage:
             await self._exchange.set_leverage(leverage, unified)
+
+    async def _settings(self, unified: str) -> Mapping[str, Any]:
+        """Margin mode and leverage of one contract."""
+        market_id = self._exchange.market(unified)["id"]
+        settings: Mapping[str, Any] = (await self._exchange.fapiPrivateGetSymbolConfig({"symbol": market_id}))[0]
+        return settings
 
     async def _read_fills(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:
         for start, end in self._windows(since):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ccxt.base import errors as ccxt_errors
@@ -33,6 +34,10 @@ class BitgetAccount(CcxtAccount):
     async def _read_position_mode(self, unified: str) -> PositionMode:
         settings = await self._settings(unified)
         return PositionMode.HEDGE if settings["posMode"] == "hedge_mode" else PositionMode.ONE_WAY
+
+    async def _read_leverage(self, unified: str) -> Decimal | None:
+        settings = await self._settings(unified)
+        return decimal(settings["crossedMarginLeverage"]) if settings["marginMode"] == "crossed" else None
 
     async def _prepare_margin(self, unified: str, leverage: int) -> None:
         settings = await self._settings(unified)

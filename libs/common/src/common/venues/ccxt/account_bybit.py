@@ -8,7 +8,7 @@ from typing import Any
 
 from ccxt.base import errors as ccxt_errors
 
-from common.venues.ccxt.account import CcxtAccount
+from common.venues.ccxt.account import CcxtAccount, the_only
 from common.venues.ccxt.failures import venue_code
 from common.venues.ccxt.markets import decimal
 from common.venues.ports import Balance, PositionMode
@@ -48,9 +48,11 @@ class BybitAccount(CcxtAccount):
         account = await self._exchange.privateGetV5AccountInfo()
         if account["result"]["marginMode"] == "ISOLATED_MARGIN":
             await self._exchange.set_margin_mode("cross", unified)
-        rows = await self._position_rows(unified)
-        if not rows or any(decimal(row["leverage"] or 0) != leverage for row in rows):
+        if await self._read_leverage(unified) != leverage:
             await self._set_leverage(unified, leverage)
+
+    async def _read_leverage(self, unified: str) -> Decimal | None:
+        return the_only(row["leverage"] for row in await self._position_rows(unified))
 
     async def _set_leverage(self, unified: str, leverage: int) -> None:
         try:

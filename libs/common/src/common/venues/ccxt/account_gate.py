@@ -45,18 +45,18 @@ class GateAccount(CcxtAccount):
 
     async def _prepare_margin(self, unified: str, leverage: int) -> None:
         """Cross margin is a leverage of 0, with the leverage itself as its limit."""
-        if not await self._is_cross_with(unified, leverage):
+        if await self._read_leverage(unified) != leverage:
             await self._exchange.set_leverage(leverage, unified, {"cross_leverage_limit": str(leverage)})
 
-    async def _is_cross_with(self, unified: str, leverage: int) -> bool:
+    async def _read_leverage(self, unified: str) -> Decimal | None:
         asked = {**_USDT, "contract": self._exchange.market(unified)["id"]}
         try:
             row = await self._exchange.privateFuturesGetSettlePositionsContract(asked)
         except ccxt_errors.ExchangeError as error:
             if venue_code(error) != _NEVER_HELD:
                 raise
-            return False
-        return str(row["leverage"]) == _CROSS and decimal(row["cross_leverage_limit"]) == leverage
+            return None
+        return decimal(row["cross_leverage_limit"]) if str(row["leverage"]) == _CROSS else None
 
     async def _find_order(self, unified: str, client_order_id: str) -> Mapping[str, Any] | None:
         """Gate forgets the client id of an order a minute after its end: then it is looked for in the list.

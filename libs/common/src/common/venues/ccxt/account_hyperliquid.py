@@ -48,9 +48,14 @@ class HyperliquidAccount(CcxtAccount):
         market = self._exchange.market(unified)
         if market["info"].get("onlyIsolated") or market["info"].get("marginMode") in _NEVER_CROSS:
             raise VenueRefused(self.venue, f"{market['base']} has isolated margin only")
-        setting = (await self._ask("activeAssetData", coin=market["baseName"]))["leverage"]
-        if setting["type"] != "cross" or decimal(setting["value"]) != leverage:
+        if await self._read_leverage(unified) != leverage:
             await self._exchange.set_leverage(leverage, unified)
+
+    async def _read_leverage(self, unified: str) -> Decimal | None:
+        """Of cross margin."""
+        coin = self._exchange.market(unified)["baseName"]
+        setting = (await self._ask("activeAssetData", coin=coin))["leverage"]
+        return decimal(setting["value"]) if setting["type"] == "cross" else None
 
     async def _find_order(self, unified: str, client_order_id: str) -> Mapping[str, Any] | None:
         order = await super()._find_order(unified, client_order_id)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from common.venues.ccxt.account import CcxtAccount, milliseconds
+from common.venues.ccxt.account import CcxtAccount, milliseconds, the_only
 from common.venues.ccxt.markets import decimal
 from common.venues.errors import VenueRefused
 from common.venues.ports import Balance, PositionMode
@@ -37,11 +38,13 @@ class OkxAccount(CcxtAccount):
             raise VenueRefused(self.venue, "the account is in spot mode, which trades no perpetuals")
         return PositionMode.HEDGE if account["posMode"] == "long_short_mode" else PositionMode.ONE_WAY
 
-    async def _prepare_margin(self, unified: str, leverage: int) -> None:
+    async def _read_leverage(self, unified: str) -> Decimal | None:
         market_id = self._exchange.market(unified)["id"]
         answer = await self._exchange.privateGetAccountLeverageInfo({"instId": market_id, "mgnMode": "cross"})
-        rows = answer["data"]
-        if not rows or any(decimal(row["lever"]) != leverage for row in rows):
+        return the_only(row["lever"] for row in answer["data"])
+
+    async def _prepare_margin(self, unified: str, leverage: int) -> None:
+        if await self._read_leverage(unified) != leverage:
             await self._exchange.set_leverage(leverage, unified)
 
     async def _read_fills(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:

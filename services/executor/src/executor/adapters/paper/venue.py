@@ -29,7 +29,7 @@ from common.venues.ports import (
     TopOfBook,
     VenuePosition,
 )
-from executor.adapters.paper.ledger import KeptPosition, PaperLedger, Placing
+from executor.adapters.paper.ledger import UNPREPARED_LEVERAGE, KeptPosition, PaperLedger, Placing
 from executor.domain.paper_account import settlements, take
 
 log = structlog.get_logger(__name__)
@@ -93,6 +93,11 @@ class PaperVenue:
     async def position_mode(self, symbol: str) -> PositionMode:
         await self._instrument(symbol)
         return PositionMode.ONE_WAY
+
+    async def leverage(self, symbol: str) -> Decimal | None:
+        await self._instrument(symbol)
+        own = (await self._settled()).get(symbol)
+        return Decimal(own.leverage if own else UNPREPARED_LEVERAGE)
 
     async def prepare(self, symbol: str, leverage: int) -> None:
         maximum = (await self._instrument(symbol)).leverage_max
