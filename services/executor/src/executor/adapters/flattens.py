@@ -11,6 +11,7 @@ from common.persistence.journal import Journal
 from common.runtime.clock import Clock
 from common.venues.ports import Fill
 from executor.adapters.order_outcomes import outcome_statement, store_outcome
+from executor.adapters.rows import AGE_SECONDS
 from executor.adapters.signal_ledger import draw_order_key
 from executor.application.ports import Flatten, FlattenState, Outcome, TradeBusyError
 from executor.domain.order_machine import OrderStatus
@@ -31,17 +32,17 @@ _ACTIVE_TRADE = """
 SELECT id, status FROM watchlist.live_trade_signal
 WHERE symbol = $1 AND status IN ('opening', 'open', 'closing') AND $2 IN (long_venue, short_venue)
 """
-_COLUMNS = """
+_COLUMNS = f"""
 placed.id, placed.version, placed.leg, placed.attempt, placed.client_order_id, placed.venue, placed.symbol,
 placed.side, placed.quantity, placed.reference_price, placed.status, placed.venue_order_id, placed.filled_quantity,
 placed.average_price, placed.intended_at,
-extract(epoch FROM clock_timestamp() - placed.written_at)::float8 AS age_seconds,
+{AGE_SECONDS},
 (SELECT coalesce(sum(fill.quantity), 0) FROM watchlist.operator_flatten_fill AS fill WHERE fill.order_id = placed.id)
     AS booked_quantity
-"""
+"""  # noqa: S608  column names of ours
 _ORDERS = f"""
 SELECT {_COLUMNS} FROM watchlist.operator_flatten_order AS placed WHERE placed.request_id = $1 ORDER BY placed.id
-"""  # noqa: S608  column names of ours
+"""  # noqa: S608
 _IS_UNFINISHED = """
 placed.status IN ('intent', 'working', 'unknown') OR placed.filled_quantity > (
     SELECT coalesce(sum(fill.quantity), 0) FROM watchlist.operator_flatten_fill AS fill

@@ -20,8 +20,9 @@ ORDER_COLUMNS = """
 id, version, entry, leg, purpose, attempt, client_order_id, venue, symbol, side, reduce_only, quantity,
 reference_price, status, venue_order_id, filled_quantity, average_price, booked_quantity, intended_at
 """
-AGED_ORDER_COLUMNS = f"{ORDER_COLUMNS}, extract(epoch FROM clock_timestamp() - written_at)::float8 AS age_seconds"
-"""By the database's clock at both ends, so that it means the same to every process."""
+AGE_SECONDS = "extract(epoch FROM clock_timestamp() - written_at)::float8 AS age_seconds"
+"""Of an order; by the database's clock at both ends, so that it means the same to every process."""
+AGED_ORDER_COLUMNS = f"{ORDER_COLUMNS}, {AGE_SECONDS}"
 
 ENTRY_COLUMNS = """
 id, entry, status, event_id, planned_quantity, quantity, notional_usdt, entry_spread_metric, entry_spread_pct,
