@@ -207,7 +207,10 @@ def test_half_a_reserve_pays_what_closing_asks_first(protocol: str, method: str,
 @pytest.mark.parametrize(
     ("protocol", "method", "path", "body", "cost"),
     [
-        ("binance", "GET", "/fapi/v1/depth", None, {ADDRESS: 2}),
+        ("binance", "GET", "/fapi/v1/depth?symbol=SOLUSDT&limit=50", None, {ADDRESS: 2}),
+        ("binance", "GET", "/fapi/v1/depth?limit=500&symbol=SOLUSDT", None, {ADDRESS: 10}),
+        ("binance", "GET", "/fapi/v1/depth?symbol=SOLUSDT&limit=1000", None, {ADDRESS: 20}),
+        ("binance", "GET", "/fapi/v1/depth", None, {ADDRESS: 10}),
         ("binance", "GET", "/fapi/v1/positionSide/dual", None, {ADDRESS: 30}),
         ("binance", "DELETE", "/fapi/v1/order", None, {ADDRESS: 1}),
         ("okx", "GET", "/api/v5/market/books", None, {ADDRESS: 3}),
@@ -222,4 +225,5 @@ def test_half_a_reserve_pays_what_closing_asks_first(protocol: str, method: str,
     ],
 )
 def test_what_requests_cost(protocol: str, method: str, path: str, body: str | None, cost: dict[str, int]) -> None:
-    assert REQUEST_LIMITS[protocol].cost_of(method, path, body) == cost
+    path, _, query = path.partition("?")
+    assert REQUEST_LIMITS[protocol].cost_of(method, path, body, query) == cost

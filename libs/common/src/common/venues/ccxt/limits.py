@@ -63,7 +63,8 @@ class VenueGate:
         self.bans.check()
         if self._limits is None:
             return
-        cost = self._limits.cost_of(method, urlsplit(url).path, body)
+        asked = urlsplit(url)
+        cost = self._limits.cost_of(method, asked.path, body, asked.query)
         if not self._spend(cost):
             self._keeper.wake()
             if is_order or not await self._spend_soon(cost):

@@ -64,7 +64,7 @@ class MessageLimit:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """A venue's budgets, and the costs of requests: the first pattern that is found in `METHOD path [type]` counts.
+    """A venue's budgets, and what requests cost: the first pattern that is found in `METHOD path type?query` counts.
 
     A connection for streams is a request with the method `CONNECT`.
     """
@@ -73,10 +73,10 @@ class RequestLimits:
     costs: tuple[tuple[str, Cost], ...]
     messages: MessageLimit | None = None
 
-    def cost_of(self, method: str, path: str, body: str | None) -> Cost:
+    def cost_of(self, method: str, path: str, body: str | None, query: str = "") -> Cost:
         """What one request costs; where a venue has one path for all, the body says what is asked."""
         kind = _KIND.search(body) if body else None
-        asked = f"{method} {path} {kind[1] if kind else ''}"
+        asked = f"{method} {path} {kind[1] if kind else ''}" + (f"?{query}" if query else "")
         return next(cost for pattern, cost in self.costs if re.search(pattern, asked))
 
 
@@ -92,16 +92,18 @@ def _connections(units: int, window_seconds: int, lease_seconds: int) -> dict[st
 
 REQUEST_LIMITS: Mapping[str, RequestLimits] = {
     # developers.binance.com, USDS-margined futures: general-info, "request weight" of each endpoint, `rateLimits` of
-    # GET /fapi/v1/exchangeInfo. A book of 50 levels weighs 2, premiumIndex of all symbols 10; bookTicker of all, 5, and
-    # the weights of accounts are ccxt's. Orders are counted by account alone; leases of 2 s keep them below 300 in 10 s
-    # too, a limit that neither source shows any more. fundingInfo weighs nothing and has a limit of its own, 500 in 5
-    # minutes; it is asked for once a minute.
+    # GET /fapi/v1/exchangeInfo. A book of 50 levels weighs 2, of 500 it is 10, premiumIndex of all symbols 10;
+    # bookTicker of all, 5, and the weights of accounts are ccxt's. Orders are counted by account alone; leases of 2 s
+    # keep them below 300 in 10 s too, a limit that neither source shows any more. fundingInfo weighs nothing and has
+    # a limit of its own, 500 in 5 minutes; it is asked for once a minute.
     "binance": RequestLimits(
         budgets={ADDRESS: Budget(2400, 60, 5), ACCOUNT: Budget(1200, 60, 2), **_connections(300, 300, 60)},
         costs=(
             _CONNECTION,
             (r"POST /fapi/v1/order ", {ACCOUNT: 1}),
-            (r"GET /fapi/v1/depth ", {ADDRESS: 2}),
+            (r"GET /fapi/v1/depth .*[?&]limit=(5|10|20|50)(&|$)", {ADDRESS: 2}),
+            (r"GET /fapi/v1/depth .*[?&]limit=1000(&|$)", {ADDRESS: 20}),
+            (r"GET /fapi/v1/depth ", {ADDRESS: 10}),
             (r"GET /fapi/v1/premiumIndex ", {ADDRESS: 10}),
             (r"GET /fapi/v1/positionSide/dual ", {ADDRESS: 30}),
             (r"GET /fapi/v1/income ", {ADDRESS: 30}),
@@ -127,10 +129,10 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
             (r".", {ADDRESS: 1, ACCOUNT: 10}),
         ),
     ),
-    # okx.com/docs-v5/en, "rate limit" of each endpoint, in any 2 s: 20 instruments and tickers; 10 times, funding rates
-    # (of one instrument, or of ANY) and balances; 5 bills. From ccxt alone: 40 books, 20 looks at and changes of the
-    # leverage, 10 positions and fills, 5 account configurations, 60 orders, cancels and looks at an order. Orders are
-    # counted for each instrument, here for all of them together.
+    # okx.com/docs-v5/en, "rate limit" of each endpoint, in any 2 s: 20 instruments and tickers; 10 times, funding
+    # rates (of one instrument, or of ANY) and balances; 5 bills. From ccxt alone: 40 books, 20 looks at and changes
+    # of the leverage, 10 positions and fills, 5 account configurations, 60 orders, cancels and looks at an order.
+    # Orders are counted for each instrument, here for all of them together.
     "okx": RequestLimits(
         budgets={ADDRESS: Budget(120, 2, 2, 40), ACCOUNT: Budget(120, 2, 2, 40), **_connections(3, 1, 1)},
         costs=(
