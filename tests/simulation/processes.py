@@ -124,20 +124,22 @@ async def executor(around: Surroundings) -> None:
             settings.live_trading_scale_in_trigger_mult,
         ),
     )
-    signals = PostgresSignalLedger(
-        pool, outbox, journal, clock, "live", new_order_key=lambda: f"{around.random.getrandbits(64):016x}"
-    )
+
+    def drawn() -> str:
+        """The run's own order keys."""
+        return f"{around.random.getrandbits(64):016x}"
+
     ports = Ports(
         venues={
             name: TradingVenue(venue, venue, GuardedDesk(venue, states, clock)) for name, venue in around.venues.items()
         },
-        signals=signals,
+        signals=PostgresSignalLedger(pool, outbox, journal, clock, "live", new_order_key=drawn),
         trades=trades,
         bookkeeping=PostgresBookkeeping(pool, outbox, journal, clock),
         states=states,
         figures=PostgresRailFigures(pool),
         alarms=JournalAlarms(journal, clock),
-        flattens=PostgresFlattens(pool, journal, clock),
+        flattens=PostgresFlattens(pool, journal, clock, new_order_key=drawn),
     )
     does = use_cases(ports, settings, around.rails, UNWIND_LOSS_BUDGET_USDT, clock)
     router = MessageRouter(does, states)
