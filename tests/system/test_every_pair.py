@@ -150,11 +150,11 @@ async def troubled(running: RunningStack) -> None:
 
 async def refused_orders(running: RunningStack) -> None:
     """One opening at each venue: its account cannot be read, then its order is refused, on both legs alike."""
-    faults = (("nonce", "balance"), ("server_error", "positions"), ("malformed", "balance"), ("reject", "order.create"))
     venues = [venue.name for venue in running.stack.venues]
     for venue in venues:
-        for kind, endpoint in faults:
-            await arm(running, venue, kind=kind, endpoint=endpoint, times=1)
+        for kind in ("nonce", "server_error", "malformed"):
+            await arm(running, venue, kind=kind, endpoint="positions", times=1)
+        await arm(running, venue, kind="reject", endpoint="order.create", times=1)
     for market in one_market_a_venue():
         await eventually("its event is over", partial(running.first, f"{EVENTS}?status=closed&symbol={market.symbol}"))
         await show_gap(running, WIDER_THAN_EVER, market)
