@@ -121,12 +121,12 @@ class GateBooks(_Books):
         super().handle_order_book_subscription(client, message, subscription)  # type: ignore[misc]
         exchange: Any = self
         if subscription:
-            exchange.spawn(self._begin, client, subscription["symbol"], subscription["limit"])
+            symbol = subscription["symbol"]
+            exchange.spawn(self._begin, client, symbol, self.orderbooks[symbol], subscription["limit"])
 
-    async def _begin(self, client: Any, symbol: str, levels: int) -> None:
+    async def _begin(self, client: Any, symbol: str, book: Any, levels: int) -> None:
         """Lays what has come meanwhile over the whole book."""
         exchange: Any = self
-        book = self.orderbooks[symbol]
         try:
             whole = await exchange.fetch_order_book(symbol, levels)
         except ccxt_errors.BaseError as error:
