@@ -4,6 +4,7 @@ Each is one that neighbours of this system really have: an order sent before its
 that is sent again, a partial fill taken for a whole one, a lease and a version that nobody checks.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -52,7 +53,7 @@ def _skip_the_intent() -> Patches:
         sent = {}
         for leg in Leg:
             order = new_order(trade, plan.entry, leg, Purpose.OPEN, 1, plan.quantity, prices[leg])
-            sent[leg] = await self._runner._attempt(order, self._clock.monotonic() + 1, Authority.STRATEGY)
+            sent[leg] = await self._runner._attempt(order, math.inf, Authority.STRATEGY)
         book = await self._ledger.begin_entry(book, plan, self._concurrent_max)
         entry = next(item for item in book.entries if item.entry == plan.entry)
         for leg in Leg:

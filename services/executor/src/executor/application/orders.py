@@ -69,16 +69,15 @@ class OrderSender:
         await asyncio.gather(*(self._send_one(order, authority) for order in orders))
 
     async def _send_one(self, order: Order, authority: Authority) -> None:
+        assert order.written_at_seconds is not None, "an intent is sent by the process that wrote it"
         self._standings.forget(order.venue)
-        outcome = await self._attempt(order, authority)
+        outcome = await self._attempt(order, order.written_at_seconds + SEND_WITHIN_SECONDS, authority)
         self._standings.forget(order.venue)
         if outcome.error is not None:
             log.warning("order.failed", order=order.client_order_id, status=outcome.status, error=outcome.error)
         await self._outcomes.record_outcome(order, outcome)
 
-    async def _attempt(self, order: Order, authority: Authority) -> Outcome:
-        assert order.written_at_seconds is not None, "an intent is sent by the process that wrote it"
-        not_after_seconds = order.written_at_seconds + SEND_WITHIN_SECONDS
+    async def _attempt(self, order: Order, not_after_seconds: float, authority: Authority) -> Outcome:
         intent = OrderIntent(
             venue=order.venue,
             symbol=order.symbol,
