@@ -54,8 +54,8 @@ simulate: $(STAMP)  ## seeded runs of all services on one virtual clock; SEEDS=n
 bench: $(STAMP)  ## p50 and p99 of the hot paths
 	@cd tests && ../$(BIN)/python -m benchmarks
 
-chaos: $(STAMP)  ## end every process at every point, and check the books; ONLY='executor closing' plays some of it
-	@cd tests && ../$(BIN)/python -m chaos '$(ONLY)'
+chaos: $(STAMP)  ## end every process at every point, and check the books; ONLY='executor closing' plays some of it; VENUES
+	@cd tests && VENUES='$(VENUES)' ../$(BIN)/python -m chaos '$(ONLY)'
 
 # Needs uv (https://docs.astral.sh/uv); the lock has hashes of every platform's files and no index address.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

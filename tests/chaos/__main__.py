@@ -1,9 +1,11 @@
 """`make chaos`: every process killed at every point on the real stack, and the matrix of what became of it.
 
-`python -m chaos TEXT` plays only the cases whose names contain the text, as `executor opening send`.
+`python -m chaos TEXT` plays only the cases whose names contain the text, as `executor opening send`; VENUES=gate,okx
+plays them on these venues, the dear one first.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -38,11 +40,11 @@ def summary(results: Sequence[Result], elapsed_seconds: float) -> list[str]:
     return [*lines, f"{len(results) - len(failed)} of {len(results)} ok, {elapsed_seconds:.0f} s"]
 
 
-def main(wanted: str) -> int:
+def main(wanted: str, venues: tuple[str, ...] = ()) -> int:
     """Plays the cases whose names contain the text, and prints the matrix; 1 where anything did not hold."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        results = asyncio.run(play_all(Path(folder), wanted))
+        results = asyncio.run(play_all(Path(folder), wanted, venues))
     print("\nthe matrix", flush=True)
     for result in sorted(results, key=lambda result: (result.group, result.name)):
         tell(result)
@@ -50,13 +52,20 @@ def main(wanted: str) -> int:
     return 1 if any(result.failures for result in results) else 0
 
 
-async def play_all(folder: Path, wanted: str) -> list[Result]:
+async def play_all(folder: Path, wanted: str, venues: tuple[str, ...]) -> list[Result]:
     """All houses side by side: what they mostly do is wait."""
     killing = [case for case in killing_cases() if wanted in case.name]
     proxied = [case for case in proxy_cases() if wanted in case.name]
     played = await asyncio.gather(
-        play(folder / "killing", killing, tell, houses=min(HOUSES, len(killing))),
-        play(folder / "proxied", proxied, tell, houses=min(PROXIED_HOUSES, len(proxied)), is_proxied=True),
+        play(folder / "killing", killing, tell, houses=min(HOUSES, len(killing)), venues=venues),
+        play(
+            folder / "proxied",
+            proxied,
+            tell,
+            houses=min(PROXIED_HOUSES, len(proxied)),
+            is_proxied=True,
+            venues=venues,
+        ),
     )
     return [result for results in played for result in results]
 
@@ -66,4 +75,4 @@ def tell(result: Result) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(" ".join(sys.argv[1:])))
+    sys.exit(main(" ".join(sys.argv[1:]), tuple(filter(None, os.environ.get("VENUES", "").split(",")))))

@@ -74,27 +74,36 @@ def proxy_cases() -> list[Case]:
 
 
 async def play(
-    folder: Path, cases: Sequence[Case], told: Told, *, houses: int = 1, is_proxied: bool = False
+    folder: Path,
+    cases: Sequence[Case],
+    told: Told,
+    *,
+    houses: int = 1,
+    is_proxied: bool = False,
+    venues: tuple[str, ...] = (),
 ) -> list[Result]:
     """Plays the cases and then the end of every house; the results in the order in which they came."""
     waiting = deque(cases)
     results: list[Result] = []
-    shared = [_work(folder / f"house-{number}", waiting, results, told, is_proxied) for number in range(houses)]
-    await asyncio.gather(*shared)
+
+    async def work(number: int) -> None:
+        async with opened_house(folder / f"house-{number}", is_proxied=is_proxied, venues=venues) as house:
+            await _work(house, waiting, results, told)
+
+    await asyncio.gather(*map(work, range(houses)))
     return results
 
 
-async def _work(folder: Path, waiting: deque[Case], results: list[Result], told: Told, is_proxied: bool) -> None:
-    async with opened_house(folder, is_proxied=is_proxied) as house:
-        symbols = iter(SYMBOLS)
-        ours: list[Result] = []
-        while waiting:
-            ours.append(await waiting.popleft().play(house, next(symbols)))
-            told(ours[-1])
-            results.append(ours[-1])
-        for result in await end(house, ours):
-            told(result)
-            results.append(result)
+async def _work(house: House, waiting: deque[Case], results: list[Result], told: Told) -> None:
+    symbols = iter(SYMBOLS)
+    ours: list[Result] = []
+    while waiting:
+        ours.append(await waiting.popleft().play(house, next(symbols)))
+        told(ours[-1])
+        results.append(ours[-1])
+    for result in await end(house, ours):
+        told(result)
+        results.append(result)
 
 
 async def end(house: House, before: Sequence[Result]) -> list[Result]:

@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 
 from chaos import crashing
-from chaos.market import LONG_VENUE, SHORT_VENUE, observation, write_scenario
+from chaos.market import observation, write_scenario
 from chaos.points import EXECUTOR, Point
 from common.domain.identifiers import unspelled
 from common.persistence.database import DATABASE_AWAY
@@ -69,6 +69,7 @@ class House:
         self.stack = stack
         self.http = http
         self.directory = directory
+        self.short_venue, self.long_venue = (venue.name for venue in stack.venues)
         self._proxies = proxies
         self.running = RunningStack(stack, http)
         self.revived: list[str] = []
@@ -183,9 +184,8 @@ class House:
         """Posts until it is answered with success, as a caller does who was not answered."""
 
         async def posted() -> bool:
-            return await self._accepted(
-                f"{self.stack.service_url('signal_ingest')}/signals", observation(symbol), {201}
-            )
+            url = f"{self.stack.service_url('signal_ingest')}/signals"
+            return await self._accepted(url, observation(symbol, self.long_venue, self.short_venue), {201})
 
         await until(f"the observation of {symbol} is taken", posted, RESTART_WITHIN_SECONDS)
 
@@ -206,15 +206,15 @@ class House:
 
     async def price(self, symbol: str, mid: float) -> None:
         """Sets the mid price of the dear venue."""
-        await self._command(SHORT_VENUE, "price", {"symbol": symbol, "mid": str(mid)})
+        await self._command(self.short_venue, "price", {"symbol": symbol, "mid": str(mid)})
 
     async def reject_one_order(self, symbol: str) -> None:
         """The dear venue rejects the next order of the symbol: the other leg is left alone."""
-        await self._command(SHORT_VENUE, "faults", {"kind": "reject", "symbol": symbol, "reason": "margin"})
+        await self._command(self.short_venue, "faults", {"kind": "reject", "symbol": symbol, "reason": "margin"})
 
     async def close_by_hand(self, symbol: str) -> None:
         """Somebody closes the long leg at its venue, without Tandem."""
-        await self._command(LONG_VENUE, "actions", {"kind": "external_close", "symbol": symbol})
+        await self._command(self.long_venue, "actions", {"kind": "external_close", "symbol": symbol})
 
     async def _command(self, venue: str, kind: str, body: Mapping[str, str]) -> None:
         (await self.http.post(f"{self.stack.venue(venue).url}/control/{kind}", json=body)).raise_for_status()
@@ -229,8 +229,11 @@ class House:
 
 
 @asynccontextmanager
-async def opened_house(folder: Path, *, is_proxied: bool = False) -> AsyncIterator[House]:
-    """A running house whose market time runs; its services reach NATS and PostgreSQL through proxies if wanted."""
+async def opened_house(folder: Path, *, is_proxied: bool = False, venues: tuple[str, ...] = ()) -> AsyncIterator[House]:
+    """A running house whose market time runs; its services reach NATS and PostgreSQL through proxies if wanted.
+
+    `venues`: the dear one and the cheap one, in place of the market's own.
+    """
     directory = folder / "points"
     directory.mkdir(parents=True)
     ports = Ports.ephemeral()
@@ -244,6 +247,7 @@ async def opened_house(folder: Path, *, is_proxied: bool = False) -> AsyncIterat
         }
         plan = StackPlan(
             scenario_path=write_scenario(folder / "chaos.toml"),
+            scenario_venues=venues,
             services=SERVICES,
             call=_under_watch(directory, {DOORS[part]: proxy.port for part, proxy in proxies.items()}),
             ports=ports,

@@ -76,19 +76,19 @@ def write_scenario(path: Path) -> Path:
     return path
 
 
-def observation(symbol: str) -> dict[str, object]:
+def observation(symbol: str, long_venue: str, short_venue: str) -> dict[str, object]:
     """A triggered observation with the caller's own prediction."""
     return {
         "symbol": symbol,
         "type": "B",
         "long": {
-            "venue": LONG_VENUE,
+            "venue": long_venue,
             "price": str(LONG_PRICE),
             "funding_rate": 0.0001,
             "funding_interval_hours": 8,
         },
         "short": {
-            "venue": SHORT_VENUE,
+            "venue": short_venue,
             "price": str(GAP_PRICE),
             "funding_rate": 0.0001,
             "funding_interval_hours": 8,
