@@ -162,7 +162,7 @@ export function commandDialog({ title, fields, button, isDanger = false, send, s
     open() {
       document.body.append(dialog);
       dialog.showModal();
-      if (!form.querySelector("[autofocus]")) why.focus();
+      if (!form.querySelector("[autofocus]")) why.focus(); // the browser does it for who has the attribute
     },
   };
 }

@@ -34,6 +34,7 @@ export function flattenDialog(api, desk, { venue = "", symbol = "" }, onDone) {
   const typed = h("input", {
     name: "typed",
     required: true,
+    autofocus: venue !== "",
     autocomplete: "off",
     autocapitalize: "off",
     spellcheck: "false",

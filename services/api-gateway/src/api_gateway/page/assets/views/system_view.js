@@ -128,7 +128,9 @@ function standing({ banned_until: until }, desk) {
 
 function offset(seconds) {
   if (seconds === null) return UNKNOWN;
-  return `${seconds < 0 ? "\u2212" : "+"}${Math.abs(seconds * 1000).toFixed(0)}\u202fms`;
+  const milliseconds = Math.round(seconds * 1000);
+  const sign = milliseconds < 0 ? "\u2212" : milliseconds > 0 ? "+" : "";
+  return `${sign}${Math.abs(milliseconds)}\u202fms`;
 }
 
 function busTable({ services }) {

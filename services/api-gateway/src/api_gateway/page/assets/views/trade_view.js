@@ -108,7 +108,11 @@ function whole(trade, desk, earlier, skipped) {
       !isTrade &&
       panel("Why it is no trade", { key: "why", note: words(signal.reason) }, evidence(signal.reason_evidence)),
     skipped && !isTrade && counterfactualPanel(skipped, signal, nowMs),
-    panel("Story", { key: "story", note: `${trade.story.length} lines` }, story(trade.story, nowMs)),
+    panel(
+      "Story",
+      { key: "story", note: trade.story.length === 1 ? "1 line" : `${trade.story.length} lines` },
+      story(trade.story, nowMs),
+    ),
     isTrade && panel("Ladder of entries", { key: "entries" }, entriesTable(trade, nowMs)),
     isTrade && panel("Orders and fills", { key: "orders" }, ordersTable(trade, nowMs)),
     isTrade && panel("Funding", { key: "funding" }, fundingTable(trade.funding, nowMs)),
