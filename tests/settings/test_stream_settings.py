@@ -10,7 +10,9 @@ SETTINGS = {
 }
 
 
-async def test_without_streams_a_trade_opens_and_closes_on_books_that_were_asked_for(group: ServiceGroup) -> None:
+async def test_without_streams_a_trade_opens_and_closes_on_what_was_asked_for(
+    group: ServiceGroup,
+) -> None:
     symbol = group.symbol()
     await group.open_trade(symbol)
     await group.gap(symbol, "101", "101")
@@ -21,4 +23,5 @@ async def test_without_streams_a_trade_opens_and_closes_on_books_that_were_asked
         metrics = (await group.http.get(f"{group.service_urls[service]}/metrics")).text
         assert "tandem_venue_request_seconds_count{" in metrics
         assert "tandem_books_read_total{" not in metrics
+        assert "tandem_order_stream_up{" not in metrics
     assert all(len(venue.venue.book_shown) == 0 for venue in group.venues.values())

@@ -149,6 +149,7 @@ async def test_metrics_say_what_happened(watched: Watched, story: Story) -> None
             assert executor[f'tandem_orders_total{{outcome="filled",purpose="{purpose}",venue="{venue}"}}'] >= 1
         assert executor[f'tandem_venue_banned_until_timestamp_seconds{{venue="{venue}"}}'] == 0
         assert abs(executor[f'tandem_venue_clock_offset_seconds{{venue="{venue}"}}']) < 2
+        assert executor[f'tandem_order_stream_up{{venue="{venue}"}}'] == 1
     assert executor['tandem_signals_skipped_total{reason="entry_spread_too_small"}'] >= 1
     assert executor['tandem_closes_total{reason="take_profit"}'] == 1
     assert executor['tandem_opening_seconds_count{request="watchlist.event.opened",until="sent"}'] >= 1

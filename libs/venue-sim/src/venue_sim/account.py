@@ -202,6 +202,8 @@ class Account:
         self.orders: list[Order] = []
         self.fills: list[Fill] = []
         self.payments: list[FundingPayment] = []
+        self.order_changed: list[Callable[[Order], None]] = []
+        """Told of every order when it is accepted, at each of its fills, and when it ends."""
         self._by_client_id: dict[str, Order] = {}
         self._by_order_id: dict[str, Order] = {}
         self._identifiers = identifiers
@@ -247,6 +249,12 @@ class Account:
         if order.origin is Origin.TRADER:
             self._by_client_id[order.client_id] = order
         self._by_order_id[order.order_id] = order
+        self.tell(order)
+
+    def tell(self, order: Order) -> None:
+        """Whoever listens hears how the order stands."""
+        for told in list(self.order_changed):
+            told(order)
 
     def execute(self, order: Order, levels: list[Level], now: datetime) -> None:
         """Books what a working order executes now."""
@@ -254,9 +262,11 @@ class Account:
             self._book_fill(order, level, now)
 
     def end(self, order: Order, now: datetime, unfilled: OrderStatus = OrderStatus.EXPIRED) -> None:
-        """Ends an order: filled, or `unfilled` where something remains."""
-        order.status = OrderStatus.FILLED if order.filled == order.quantity else unfilled
-        order.updated_at = now
+        """Ends an order with `unfilled` where something remains; one that is filled has ended with its last fill."""
+        if order.status is not OrderStatus.FILLED:
+            order.status = unfilled
+            order.updated_at = now
+            self.tell(order)
 
     def _book_fill(self, order: Order, level: Level, now: datetime) -> None:
         number = self.next_number()
@@ -282,6 +292,9 @@ class Account:
         order.quote += level.price * level.quantity
         order.fee += fee
         order.updated_at = now
+        if order.filled == order.quantity:
+            order.status = OrderStatus.FILLED
+        self.tell(order)
 
     def book_funding(self, symbol: str, rate: Decimal, mark: Decimal, time: datetime) -> None:
         """Books one settlement: a long pays `rate` of its notional at `mark`, a short receives it."""

@@ -20,7 +20,7 @@ from venue_sim.moment import ClockName, Moment
 
 class EndpointClass(StrEnum):
     """What a request is about, whatever the protocol. `ANY` is in faults only and also matches every other
-    request; streams are no requests."""
+    request; streams, of books and of own orders, are no requests."""
 
     ORDER_CREATE = "order.create"
     ORDER_QUERY = "order.query"
@@ -31,6 +31,7 @@ class EndpointClass(StrEnum):
     FILLS = "fills"
     FUNDING = "funding"
     STREAM = "stream"
+    ORDER_STREAM = "order_stream"
     ANY = "any"
 
 
@@ -68,8 +69,9 @@ WIRE = frozenset(FaultKind) - EXECUTION - DISPLAY - STREAMS
 _ORDERS = frozenset({EndpointClass.ORDER_CREATE})
 _BOOK = frozenset({EndpointClass.BOOK, EndpointClass.STREAM})
 _STREAM = frozenset({EndpointClass.STREAM})
+_STREAMS = _STREAM | {EndpointClass.ORDER_STREAM}
 _LAGGING = frozenset({EndpointClass.POSITIONS, EndpointClass.FILLS, EndpointClass.FUNDING, EndpointClass.ORDER_QUERY})
-_ALL = frozenset(EndpointClass) - _STREAM
+_ALL = frozenset(EndpointClass) - _STREAMS
 _HOLD_SECONDS = 30.0
 """How long a request that times out is held: longer than a client waits."""
 
@@ -89,7 +91,7 @@ _CREATE, _ANY, _SHOW = EndpointClass.ORDER_CREATE, EndpointClass.ANY, EndpointCl
 _RULES: dict[FaultKind, _KindRules] = {
     FaultKind.REJECT: _KindRules(_CREATE, _ORDERS, allowed=frozenset({"reason"})),
     FaultKind.TIMEOUT: _KindRules(_CREATE, _ALL, allowed=frozenset({"seconds", "accepted"}), real_time_only=True),
-    FaultKind.DROP: _KindRules(_CREATE, _ALL | _STREAM, allowed=frozenset({"accepted"})),
+    FaultKind.DROP: _KindRules(_CREATE, _ALL | _STREAMS, allowed=frozenset({"accepted"})),
     FaultKind.DELAY: _KindRules(_CREATE, _ALL, needed=frozenset({"seconds"}), real_time_only=True),
     FaultKind.SERVER_ERROR: _KindRules(_CREATE, _ALL, allowed=frozenset({"status", "accepted"})),
     FaultKind.MALFORMED: _KindRules(_CREATE, _ALL, allowed=frozenset({"accepted"})),
@@ -105,7 +107,7 @@ _RULES: dict[FaultKind, _KindRules] = {
     FaultKind.CROSSED_BOOK: _KindRules(_SHOW, _BOOK),
     FaultKind.EMPTY_SIDE: _KindRules(_SHOW, _BOOK, needed=frozenset({"side"})),
     FaultKind.LAG: _KindRules(EndpointClass.POSITIONS, _LAGGING, needed=frozenset({"seconds"})),
-    FaultKind.SILENCE: _KindRules(EndpointClass.STREAM, _STREAM, frozenset({"for_seconds"}), real_time_only=True),
+    FaultKind.SILENCE: _KindRules(EndpointClass.STREAM, _STREAMS, frozenset({"for_seconds"}), real_time_only=True),
     FaultKind.GAP: _KindRules(EndpointClass.STREAM, _STREAM),
 }
 _STATUSES = {FaultKind.BAN: (418, 429), FaultKind.SERVER_ERROR: tuple(range(500, 600))}
@@ -232,7 +234,7 @@ class ArmedFault:
     def meets(self, target: Target) -> bool:
         """Whether this request is one that it happens to."""
         spec = self.spec
-        if target.endpoint is EndpointClass.STREAM and spec.endpoint is not EndpointClass.STREAM:
+        if target.endpoint in _STREAMS and spec.endpoint is not target.endpoint:
             return False
         if spec.endpoint not in (EndpointClass.ANY, target.endpoint):
             return False

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,7 +19,8 @@ from websockets.http11 import Request as Handshake
 
 from venue_sim.control import control_routes
 from venue_sim.dialects import book_channel
-from venue_sim.dialects.streams import BookChannel, StreamCut, StreamSession
+from venue_sim.dialects.order_streams import OrderSession
+from venue_sim.dialects.streams import StreamCut, StreamSession
 from venue_sim.dialects.wire import Answer, Call, Dialect
 from venue_sim.fault_control import fault_routes
 from venue_sim.gate import FaultGate
@@ -81,7 +83,7 @@ def build_app(venue: Venue, dialect: Dialect) -> ASGIApp:
         *control_routes(venue),
         *fault_routes(venue),
         Route("/{path:path}", venue_endpoint, methods=methods),
-        WebSocketRoute("/{path:path}", _stream_endpoint(venue, gate)),
+        WebSocketRoute("/{path:path}", _stream_endpoint(venue, dialect, gate)),
     ]
     return Starlette(routes=routes)
 
@@ -90,42 +92,53 @@ def _response(answer: Answer) -> Response:
     return Response(answer.content, answer.status, dict(answer.headers), media_type="application/json")
 
 
-def _stream_endpoint(venue: Venue, gate: FaultGate) -> Callable[[WebSocket], Awaitable[None]]:
+def _stream_endpoint(venue: Venue, dialect: Dialect, gate: FaultGate) -> Callable[[WebSocket], Awaitable[None]]:
+    orders = dialect.own_orders
+
     async def stream_endpoint(websocket: WebSocket) -> None:
-        channel, refusal = book_channel(venue, websocket.headers), gate.handshake()
+        path, query, refusal = websocket.url.path, websocket.url.query, gate.handshake()
+        books = book_channel(venue, websocket.headers)
+        begin: list[Callable[[], StreamSession | OrderSession]] = []
+        if orders is not None and orders.serves(path) and orders.admits(query):
+            begin.append(partial(OrderSession, venue, orders, query))
+        if books.serves(path):
+            begin.append(partial(StreamSession, venue, books))
         if refusal is not None:
             await websocket.send_denial_response(_response(refusal))
-        elif not channel.serves(websocket.url.path):
-            await websocket.send_denial_response(Response(status_code=404))
+        elif begin:
+            await _stream(websocket, begin)
         else:
-            await _stream(websocket, venue, channel)
+            await websocket.send_denial_response(Response(status_code=404))
 
     return stream_endpoint
 
 
-async def _stream(websocket: WebSocket, venue: Venue, channel: BookChannel) -> None:
-    """Serves one connection until either side ends it."""
+async def _stream(websocket: WebSocket, begin: Sequence[Callable[[], StreamSession | OrderSession]]) -> None:
+    """Serves one connection until either side ends it; the first session that has an answer to a message gives it."""
     await websocket.accept()
-    session = StreamSession(venue, channel)
-    pushing = asyncio.create_task(_push(websocket, session, channel.push_seconds))
+    sessions = [session() for session in begin]
+    pushing = {asyncio.create_task(_push(websocket, session)) for session in sessions}
     try:
         async for text in websocket.iter_text():
-            for answer in session.hear(text):
+            answers = (session.hear(text) for session in sessions)
+            for answer in next((found for found in answers if found is not None), []):
                 await websocket.send_text(answer)
     except WebSocketDisconnect:
         return
     finally:
-        pushing.cancel()
-        await asyncio.wait({pushing})
-        session.close()
+        for task in pushing:
+            task.cancel()
+        await asyncio.wait(pushing)
+        for session in sessions:
+            session.close()
 
 
-async def _push(websocket: WebSocket, session: StreamSession, every_seconds: float) -> None:
+async def _push(websocket: WebSocket, session: StreamSession | OrderSession) -> None:
     try:
         while True:
             for message in session.due():
                 await websocket.send_text(message)
-            await asyncio.sleep(every_seconds)
+            await session.rest()
     except StreamCut:
         abort: Callable[[], None] = websocket.scope["extensions"][_CUT]["abort"]
         abort()

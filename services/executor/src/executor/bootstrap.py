@@ -28,6 +28,7 @@ from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
 from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import connect_market_data
+from common.venues.ccxt.own_orders import OwnOrders
 from common.venues.ccxt.streamed_books import Books, books_as_set
 from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.credentials import Credentials
@@ -72,8 +73,8 @@ neither for a round of retries nor for entries, and the trading state changes in
 OPENING_CONSUMERS = frozenset({"events", "scale-ins", "retries"})
 """What may open waits for the first comparison of the ledger with the venues; what closes or halts does not."""
 
-Connected = tuple[MarketData, Account, OrderDesk]
-"""One venue as it is reached: what it shows, the account there, and what places orders in it."""
+Connected = tuple[MarketData, Account, OrderDesk, OwnOrders | None]
+"""One venue as it is reached: what it shows, the account there, what places orders in it and what tells of them."""
 
 DESCRIPTION = "Signals become hedged trades. The only service that sends orders."
 
@@ -103,20 +104,23 @@ async def main() -> None:
         limits = VenueLimits(clock, bus.venue_limits(), trades=True)
         books = books_as_set(clock, trading.live_trading_max_book_age_sec, streamed=settings.venue_streams)
         if trading.live_trading_mode == "live":
-            connected = await _live(resources, addresses, credentials(addresses, environment), clock, limits, books)
+            keys = credentials(addresses, environment)
+            hears = settings.venue_streams
+            connected = await _live(resources, addresses, keys, clock, limits, books, hears=hears)
         else:
             balance_usdt = settings.executor_paper_balance_usdt
             connected = await _paper(resources, addresses, pool, balance_usdt, clock, limits, books)
         skew = LegSkew(clock)
         venues = {
-            name: TradingVenue(market, account, GuardedDesk(MeasuredDesk(desk, skew), states, clock))
-            for name, (market, account, desk) in connected.items()
+            name: TradingVenue(market, account, GuardedDesk(MeasuredDesk(desk, skew), states, clock), orders)
+            for name, (market, account, desk, orders) in connected.items()
         }
         ports = _ports(trading, clock, pool, outbox, journal, states, venues)
         does = use_cases(ports, trading, settings.rails, settings.executor_unwind_loss_budget_usdt, clock)
         checks = {"postgres": postgres_check(pool), "nats": nats_check(bus), "outbox": outbox_check(outbox)}
         shown = {**trading.in_effect(), **settings.in_effect(), **in_effect(addresses)}
-        app = create_app(SERVICE, DESCRIPTION, checks, journal, shown, limits.standings)
+        standings = partial(_standings, limits, connected)
+        app = create_app(SERVICE, DESCRIPTION, checks, journal, shown, standings)
         app.include_router(candidate_routes(Candidates(ports.signals, does.opener, clock)))
         DAILY_LOSS_LIMIT_USDT.set(float(settings.rails.daily_loss_usdt))
         exposure = Exposure(pool, states, ports.figures, venues, clock)
@@ -138,16 +142,30 @@ async def _live(
     clock: Clock,
     limits: VenueLimits,
     books: Books,
+    *,
+    hears: bool,
 ) -> dict[str, Connected]:
-    """The venues themselves, with our keys."""
+    """The venues themselves, with our keys. `hears`: they tell us of our orders."""
     connected: dict[str, Connected] = {}
     for name, address in addresses.items():
         market, account, desk = await connect_trading_venue(address, keys[name], clock, limits)
         resources.push_async_callback(account.close)
         shown = books(market, address)
         resources.push_async_callback(shown.close)
-        connected[name] = (shown, account, desk)
+        orders = OwnOrders(market.markets, address, keys[name], clock) if hears else None
+        if orders is not None:
+            resources.push_async_callback(orders.close)
+        connected[name] = (shown, account, desk, orders)
     return connected
+
+
+def _standings(limits: VenueLimits, connected: Mapping[str, Connected]) -> dict[str, Any]:
+    """What health shows, by venue: bans, limits, and whether it tells us of our orders, where it can."""
+    streams = {name: orders for name, (*_, orders) in connected.items() if orders is not None}
+    return {
+        name: standing | ({"order_stream": "up" if streams[name].is_up else "down"} if name in streams else {})
+        for name, standing in limits.standings().items()
+    }
 
 
 async def _paper(
@@ -165,7 +183,7 @@ async def _paper(
         market = books(connect_market_data(address, clock, limits), address)
         venue = await connect_paper_venue(market, PaperLedger(pool, name, balance_usdt), clock)
         resources.push_async_callback(venue.close)
-        connected[name] = (market, venue, venue)
+        connected[name] = (market, venue, venue, None)
     return connected
 
 

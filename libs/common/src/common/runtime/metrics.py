@@ -13,7 +13,8 @@ FAST_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.025, 0.05, 0.1, 0.2
 
 HANDLED, TRY_LATER, FAILED, QUARANTINED = "handled", "try_later", "failed", "quarantined"
 ANSWERED, REFUSED, UNREACHABLE, BANNED = "answered", "refused", "unreachable", "banned"
-SILENCE, SEQUENCE, CROSSED = "silence", "sequence", "crossed"
+SILENCE, SEQUENCE, CROSSED, RENEWAL = "silence", "sequence", "crossed", "renewal"
+_VENUE_WHYS = ("venue_unreachable", "venue_banned", "venue_budget_spent", "venue_refused")
 
 DEPENDENCY_UP = Gauge("tandem_dependency_up", "1 while /health/ready finds it well", ["dependency"])
 OUTBOX_OLDEST_SECONDS = Gauge(
@@ -42,6 +43,15 @@ VENUE_BUDGET_REFUSALS = Counter(
 )
 BOOKS_READ = Counter("tandem_books_read_total", "Order books read, from a stream or by a request", ["venue", "source"])
 BOOK_STREAMS_LOST = Counter("tandem_book_streams_lost_total", "Streamed books that were lost, by why", ["venue", "why"])
+ORDER_STREAM_UP = Gauge(
+    "tandem_order_stream_up", "1 while the venue confirms that it tells us of our own orders", ["venue"]
+)
+ORDER_STREAMS_LOST = Counter(
+    "tandem_order_streams_lost_total", "Streams of own orders that ended and were begun anew, by why", ["venue", "why"]
+)
+ORDERS_HEARD = Counter(
+    "tandem_orders_heard_total", "Orders somebody waited for whose end was heard from the stream", ["venue"]
+)
 VENUE_CLOCK_OFFSET = Gauge(
     "tandem_venue_clock_offset_seconds", "The venue's clock less this machine's, as last asked", ["venue"]
 )
@@ -117,8 +127,7 @@ class BookStreamMeasures:
 
     def __init__(self, venue: str) -> None:
         self._read = {source: BOOKS_READ.labels(venue, source) for source in ("stream", "request")}
-        of_errors = ("venue_unreachable", "venue_banned", "venue_budget_spent", "venue_refused")
-        self._lost = {why: BOOK_STREAMS_LOST.labels(venue, why) for why in (SILENCE, SEQUENCE, CROSSED, *of_errors)}
+        self._lost = {why: BOOK_STREAMS_LOST.labels(venue, why) for why in (SILENCE, SEQUENCE, CROSSED, *_VENUE_WHYS)}
 
     def read(self, source: str) -> None:
         """One book was read from there."""
@@ -127,3 +136,24 @@ class BookStreamMeasures:
     def lost(self, why: str) -> None:
         """A streamed book was lost: for one of the reasons here, or that of a `VenueError`."""
         self._lost[why].inc()
+
+
+class OrderStreamMeasures:
+    """What is counted of one venue's stream of own orders."""
+
+    def __init__(self, venue: str) -> None:
+        self._up = ORDER_STREAM_UP.labels(venue)
+        self._lost = {why: ORDER_STREAMS_LOST.labels(venue, why) for why in (RENEWAL, *_VENUE_WHYS)}
+        self._heard = ORDERS_HEARD.labels(venue)
+
+    def up(self, is_up: bool) -> None:
+        """Whether the venue tells us of our orders now."""
+        self._up.set(is_up)
+
+    def lost(self, why: str) -> None:
+        """The stream ended: to be renewed, or for the reason of a `VenueError`."""
+        self._lost[why].inc()
+
+    def heard(self) -> None:
+        """An order ended that somebody waits for."""
+        self._heard.inc()

@@ -69,6 +69,17 @@ class FollowsBooks(Protocol):
         ...
 
 
+class FollowsOrders(Protocol):
+    """Hears by itself that the account's own orders have ended.
+
+    What it says is a hint, to ask now: it may come late, twice, too early or not at all.
+    """
+
+    def follow(self, client_order_id: str, ended: Callable[[], None]) -> Callable[[], None]:
+        """Has `ended` called, once at most, when the venue reports that order's end; call the result to stop."""
+        ...
+
+
 class OrderState(StrEnum):
     """What the venue says of an order. `WORKING` may still fill."""
 

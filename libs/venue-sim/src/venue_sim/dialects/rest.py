@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import orjson
 
+from venue_sim.dialects.order_streams import OrderChannel
 from venue_sim.dialects.wire import Answer, Call, Endpoint, Params, json_answer
 from venue_sim.faults import EndpointClass, FaultKind, FaultSpec, Target
 from venue_sim.refusals import Reason, Refusal
@@ -59,6 +60,8 @@ class RestDialect(ABC):
     """What the requests of each route are about."""
     half_an_answer: ClassVar[bytes]
     """The beginning of an answer that breaks off."""
+    own_orders: OrderChannel | None = None
+    """As `Dialect.own_orders`."""
 
     def __init__(self, public: Routes, private: Routes) -> None:
         self._routes = {key: Route(endpoint, signed=False) for key, endpoint in public.items()}

@@ -5,6 +5,7 @@ Changes are stamped with market time and numbered with the book's update ids, as
 that a request showed between two pushes is part of the next change: whoever began with that answer ends up right.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,6 +154,10 @@ class StreamSession:
             change = feed.change(self._venue.streamed_book(feed.symbol))
             if change is not None and not self._meets(_GAP, feed):
                 yield json_text(self._channel.words(change))
+
+    async def rest(self) -> None:
+        """Until the next push."""
+        await asyncio.sleep(self._channel.push_seconds)
 
     def _meets(self, kinds: frozenset[FaultKind], feed: Feed) -> bool:
         faults, now = self._venue.faults, self._venue.moment()

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from venue_sim.dialects.order_streams import OrderChannel
 from venue_sim.faults import FaultSpec, Target
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,6 +71,9 @@ class Credentials:
 
 class Dialect(Protocol):
     """A venue's wire protocol."""
+
+    own_orders: OrderChannel | None
+    """How it tells an account of its orders; None where it can only be asked."""
 
     def answer(self, call: Call) -> Answer:
         """Answers any request, with the venue's own error where there is nothing to answer."""

@@ -2,11 +2,13 @@
 
 An order is sent once, by the process that committed its intent, and only while that intent is young. Whatever the
 answer, or the lack of one, the question "what became of it" is put to the venue by client order id until it is
-answered. Recovery enters here with orders that an earlier process left behind.
+answered. Where the venue streams word of an order's end, that question is put at once; what counts is the answer.
+Recovery enters here with orders that an earlier process left behind.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 
 import structlog
@@ -138,10 +140,32 @@ class OrderRunner(OrderSender):
         """Asks until every order of the trade is final or the time is over, and returns the trade as it then stands."""
         deadline = self._clock.monotonic() + RESOLVE_WITHIN_SECONDS
         wait = ASK_SECONDS_FIRST
-        while book.unresolved_orders and self._clock.monotonic() < deadline:
-            await self.ask(book.unresolved_orders)
-            book = await self._ledger.book(book.trade.id)
-            if book.unresolved_orders:
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, ASK_SECONDS_MAX)
+        with self._ends_of(book.unresolved_orders) as heard:
+            while book.unresolved_orders and self._clock.monotonic() < deadline:
+                heard.clear()
+                await self.ask(book.unresolved_orders)
+                book = await self._ledger.book(book.trade.id)
+                if book.unresolved_orders:
+                    is_told = await _comes_within(heard, wait)
+                    # A venue that has told of the end may take a moment to answer so.
+                    wait = ASK_SECONDS_FIRST if is_told else min(wait * 2, ASK_SECONDS_MAX)
         return book
+
+    @contextmanager
+    def _ends_of(self, orders: Sequence[Order]) -> Iterator[asyncio.Event]:
+        """Set when a venue tells that one of the orders has ended; never, where the venues do not tell."""
+        heard = asyncio.Event()
+        with ExitStack() as followed:
+            for order in orders:
+                stream = self._venues[order.venue].orders
+                if stream is not None:
+                    followed.callback(stream.follow(order.client_order_id, heard.set))
+            yield heard
+
+
+async def _comes_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

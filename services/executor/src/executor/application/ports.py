@@ -10,7 +10,7 @@ from common.domain.identifiers import Leg, Purpose
 from common.domain.instruments import Instrument
 from common.messages.contracts import CloseRequested, FlattenRequested, WatchlistEvent
 from common.venues.errors import VenueRefused
-from common.venues.ports import Account, Fill, FundingPayment, MarketData, OrderIntent, OrderReport
+from common.venues.ports import Account, Fill, FollowsOrders, FundingPayment, MarketData, OrderIntent, OrderReport
 from executor.domain.gate import Standing
 from executor.domain.order_machine import OrderStatus
 from executor.domain.pair import EntryFill
@@ -42,6 +42,7 @@ class TradingVenue:
     market: MarketData
     account: Account
     desk: Desk
+    orders: FollowsOrders | None = None
 
     async def instrument(self, symbol: str) -> Instrument:
         """Trading rules of a symbol; raises VenueRefused where the venue does not list it, and as reading does."""

@@ -6,8 +6,7 @@ often it is lost the later. Until it is there again, whoever reads it asks the v
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +16,9 @@ from ccxt.base import errors as ccxt_errors
 from common.domain.order_book import OrderBook, book_side
 from common.runtime.clock import Clock
 from common.runtime.metrics import CROSSED, SEQUENCE, SILENCE, BookStreamMeasures
-from common.venues.ccxt.failures import reading
 from common.venues.ccxt.markets import Markets, decimal
-from common.venues.ccxt.streaming import StreamFacts, hang_up
-from common.venues.errors import VenueError, VenueUnreachable
+from common.venues.ccxt.streaming import StreamFacts, hang_up, hearing
+from common.venues.errors import VenueError
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +100,7 @@ class BookStream:
         """Tells the venue, as far as it can be reached, that the book is followed no longer."""
         is_followed = bool(self._unified) and not all(client.closed() for client in self._exchange.clients.values())
         try:
-            with self._asking():
+            with hearing(self._markets.venue):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     if is_followed:
                         await self._exchange.un_watch_order_book(self._unified, dict(self._facts.leaving))
@@ -116,7 +114,7 @@ class BookStream:
         """Takes updates until the book is lost: how many, and why."""
         updates = 0
         try:
-            with self._asking():
+            with hearing(self._markets.venue):
                 self._exchange.gate.bans.check()
                 market = await self._markets.market(self.symbol)
                 self._exchange.set_markets_from_exchange(self._markets.exchange)
@@ -153,18 +151,6 @@ class BookStream:
     def _tell(self) -> None:
         for changed in list(self.followers):
             changed()
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        try:
-            with reading(self._markets.venue):
-                yield
-        except asyncio.CancelledError as error:
-            # ccxt cancels whoever waits when a connection is closed under them.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise VenueUnreachable(self._markets.venue, "the connection was closed") from error
 
 
 def _why(error: VenueError) -> str:

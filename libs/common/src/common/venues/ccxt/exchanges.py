@@ -25,7 +25,7 @@ from common.venues.ccxt.exchange_bybit import BybitExchange
 from common.venues.ccxt.exchange_gate import GateExchange
 from common.venues.ccxt.exchange_hyperliquid import HyperliquidExchange
 from common.venues.ccxt.exchange_okx import OkxExchange
-from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, facts_of
+from common.venues.ccxt.facts import ORDER_RECEIVE_WINDOW_MS, VenueFacts, facts_of
 from common.venues.ccxt.limits import VenueGate, VenueLimits
 from common.venues.credentials import Credentials
 
@@ -47,10 +47,15 @@ def make_exchange(address: VenueAddress, limits: VenueLimits, keys: Credentials 
         SettingsError: this version does not speak the venue's protocol.
     """
     facts = facts_of(address)
-    signing = dict(zip(facts.credential_fields, keys.texts, strict=False)) if keys else {}
+    signing = signed_with(facts, keys) if keys else {}
     exchange = configured(_exchange_class(address.protocol), address, signing, facts.options, paced=paced)
     exchange.gate = limits.gate(address)
     return exchange
+
+
+def signed_with(facts: VenueFacts, keys: Credentials) -> Mapping[str, str]:
+    """The keys by ccxt's names."""
+    return dict(zip(facts.credential_fields, keys.texts, strict=False))
 
 
 def configured(

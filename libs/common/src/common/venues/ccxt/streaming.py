@@ -1,19 +1,24 @@
-"""ccxt's streaming classes, as safe as the others: for books only, and without keys.
+"""ccxt's streaming classes, as safe as the others.
 
-An exchange made here stands beside the one that asks and shares its markets and its gate. It can sign
-nothing, so nothing that is private can be followed by mistake, and no order ever passes through ccxt.pro.
+An exchange that follows books stands beside the one that asks and shares its markets and its gate. It has no keys,
+so nothing that is private can be followed by mistake. What follows own orders is made in `own_orders`.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import ccxt.pro as ccxt_pro
 
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.exchanges import EXCHANGES, configured, marked
 from common.venues.ccxt.facts import facts_of
+from common.venues.ccxt.failures import reading
 from common.venues.ccxt.stream_classes import BitgetBooks, BybitBooks, GateBooks, HyperliquidBooks, KeepsLimits
+from common.venues.errors import VenueUnreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +56,50 @@ STREAMS: Mapping[str, StreamFacts] = {
 }
 
 
-_CLASSES: dict[str, Callable[..., Any]] = {}
+_CLASSES: dict[tuple[str, tuple[type, ...]], Callable[..., Any]] = {}
 
 
-def _streaming_class(protocol: str) -> Callable[..., Any]:
-    """ccxt.pro's class of the venue, with our own differences and the marks; made once."""
-    if protocol not in _CLASSES:
+def streaming_class(protocol: str, *own: type) -> Callable[..., Any]:
+    """ccxt.pro's class of the venue, with `own` before it, our own differences and the marks; made once."""
+    if (protocol, own) not in _CLASSES:
         ours = EXCHANGES[protocol]
         theirs = getattr(ccxt_pro, ours.__bases__[0].__name__)
-        differences = STREAMS[protocol].differences
-        bases = (KeepsLimits, *([differences] if differences else []), ours, theirs)
-        _CLASSES[protocol] = marked(type(f"Streaming{ours.__name__}", bases, {}))
-    return _CLASSES[protocol]
+        made = type(f"Streaming{ours.__name__}", (KeepsLimits, *own, ours, theirs), {})
+        _CLASSES[protocol, own] = marked(made)
+    return _CLASSES[protocol, own]
 
 
 def make_streaming_exchange(address: VenueAddress, asking: Any) -> Any:
     """An exchange that follows books, beside `asking`, which asks the same venue."""
+    facts = STREAMS[address.protocol]
     # Reading the first book anew is for the stream to decide, not for ccxt.
-    own = {"watchOrderBook": {"maxRetries": 1}, **STREAMS[address.protocol].options}
+    own = {"watchOrderBook": {"maxRetries": 1}, **facts.options}
     options = {**facts_of(address).options, **own}
-    exchange = configured(_streaming_class(address.protocol), address, {}, options, paced=asking.enableRateLimit)
+    made = streaming_class(address.protocol, *((facts.differences,) if facts.differences else ()))
+    exchange = configured(made, address, {}, options, paced=asking.enableRateLimit)
     exchange.gate = asking.gate
     return exchange
 
 
+@contextmanager
+def hearing(venue: str) -> Iterator[None]:
+    """Turns everything that waiting for a stream can end in into the errors of the ports."""
+    try:
+        with reading(venue):
+            yield
+    except asyncio.CancelledError as error:
+        # ccxt cancels whoever waits when a connection is closed under them.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise VenueUnreachable(venue, "the connection was closed") from error
+    except (aiohttp.ClientError, ConnectionError) as error:
+        # What fails while it is sent, ccxt passes on as it is.
+        raise VenueUnreachable(venue, type(error).__name__) from error
+
+
 async def hang_up(exchange: Any) -> None:
-    """Ends every connection; whoever waits for a book is woken up by it."""
+    """Ends every connection; whoever waits for something is woken up by it."""
     clients = list(exchange.clients.values())
     exchange.clients.clear()
     for client in clients:

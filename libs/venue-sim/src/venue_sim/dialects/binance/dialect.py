@@ -12,6 +12,7 @@ from venue_sim.dialects.binance.account_endpoints import AccountEndpoints
 from venue_sim.dialects.binance.errors import BinanceError, missing, no_such_path, refusal_error
 from venue_sim.dialects.binance.market_endpoints import MarketEndpoints
 from venue_sim.dialects.binance.order_endpoints import OrderEndpoints
+from venue_sim.dialects.binance.own_orders import LISTEN_KEY, BinanceOrders
 from venue_sim.dialects.rest import ApiError, RestDialect, is_integer
 from venue_sim.dialects.wire import (
     Answer,
@@ -89,7 +90,9 @@ class BinanceDialect(RestDialect):
 
     def __init__(self, venue: Venue, credentials: Credentials) -> None:
         market, orders, account = MarketEndpoints(venue), OrderEndpoints(venue), AccountEndpoints(venue)
-        super().__init__(market.routes(), {**orders.routes(), **account.routes()})
+        self.own_orders = BinanceOrders()
+        private = {**orders.routes(), **account.routes(), **self.own_orders.routes()}
+        super().__init__(market.routes(), private)
         self._credentials = credentials
 
     def params(self, call: Call) -> Params:
@@ -104,6 +107,8 @@ class BinanceDialect(RestDialect):
             raise BinanceError(-2014, "API-key format invalid.", 401)
         if key != self._credentials.key:
             raise BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+        if call.path == LISTEN_KEY:
+            return
         if not params.get("signature"):
             raise missing("signature")
         payload = _SIGNATURE.sub("", call.query) + _SIGNATURE.sub("", call.body.decode())

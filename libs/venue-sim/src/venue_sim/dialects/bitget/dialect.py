@@ -12,6 +12,7 @@ from venue_sim.dialects.bitget.account_endpoints import AccountEndpoints
 from venue_sim.dialects.bitget.errors import BitgetError, refusal_error
 from venue_sim.dialects.bitget.market_endpoints import MarketEndpoints
 from venue_sim.dialects.bitget.order_endpoints import OrderEndpoints
+from venue_sim.dialects.bitget.own_orders import BitgetOrders
 from venue_sim.dialects.rest import ApiError, RestDialect, is_integer, json_params
 from venue_sim.dialects.wire import (
     Answer,
@@ -85,6 +86,7 @@ class BitgetDialect(RestDialect):
         market, orders, account = MarketEndpoints(venue), OrderEndpoints(venue), AccountEndpoints(venue)
         super().__init__(market.routes(), {**orders.routes(), **account.routes()})
         self._credentials = credentials
+        self.own_orders = BitgetOrders(venue, credentials)
 
     def params(self, call: Call) -> Params:
         if call.method == "GET":

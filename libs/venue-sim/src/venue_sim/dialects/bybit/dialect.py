@@ -11,6 +11,7 @@ from venue_sim.dialects.bybit.account_endpoints import AccountEndpoints
 from venue_sim.dialects.bybit.errors import PARAMETER_ERROR, BybitError, envelope, refusal_error
 from venue_sim.dialects.bybit.market_endpoints import MarketEndpoints
 from venue_sim.dialects.bybit.order_endpoints import OrderEndpoints
+from venue_sim.dialects.bybit.own_orders import BybitOrders
 from venue_sim.dialects.rest import ApiError, RestDialect, is_integer, json_params
 from venue_sim.dialects.wire import Answer, Call, Credentials, Params, base_asset, query_params, wall_clock_ms
 from venue_sim.faults import EndpointClass
@@ -69,6 +70,7 @@ class BybitDialect(RestDialect):
         market, orders, account = MarketEndpoints(venue), OrderEndpoints(venue), AccountEndpoints(venue)
         super().__init__(market.routes(), {**orders.routes(), **account.routes()})
         self._credentials = credentials
+        self.own_orders = BybitOrders(credentials)
 
     def params(self, call: Call) -> Params:
         if call.method == "GET":

@@ -22,31 +22,31 @@ class BybitBooks(BookChannel):
     def hear(self, text: str, session: StreamSession) -> list[str]:
         request = parse_object(text)
         if request is None:
-            return [_answer({}, success=False, message="error:invalid JSON")]
+            return [answer({}, success=False, message="error:invalid JSON")]
         topics = request.get("args")
         match request.get("op"):
             case "ping":
-                return [_answer(request, success=True, message="pong")]
+                return [answer(request, success=True, message="pong")]
             case "subscribe" if isinstance(topics, list):
                 return [self._subscribe(request, [str(topic) for topic in topics], session)]
             case "unsubscribe" if isinstance(topics, list):
                 for topic in topics:
                     session.leave(str(topic))
-                return [_answer(request, success=True, message="")]
-        return [_answer(request, success=False, message="error:request params")]
+                return [answer(request, success=True, message="")]
+        return [answer(request, success=False, message="error:request params")]
 
     def _subscribe(self, request: dict[str, Any], topics: list[str], session: StreamSession) -> str:
         """All of them, or none where one is wrong."""
         for topic in topics:
             if session.is_followed(topic):
-                return _answer(request, success=False, message=f"error:already subscribed,topic:{topic}")
+                return answer(request, success=False, message=f"error:already subscribed,topic:{topic}")
             if self._book_of(topic) is None:
-                return _answer(request, success=False, message=f"error:handler not found,topic:{topic}")
+                return answer(request, success=False, message=f"error:handler not found,topic:{topic}")
         for topic in topics:
             book = self._book_of(topic)
             if book is not None:
                 session.follow(topic, *book)
-        return _answer(request, success=True, message="")
+        return answer(request, success=True, message="")
 
     def _book_of(self, topic: str) -> tuple[str, int] | None:
         """Symbol and number of levels."""
@@ -74,7 +74,8 @@ class BybitBooks(BookChannel):
         }
 
 
-def _answer(request: dict[str, Any], *, success: bool, message: str) -> str:
+def answer(request: dict[str, Any], *, success: bool, message: str) -> str:
+    """What the venue says of a request."""
     content = {
         "success": success,
         "ret_msg": message,

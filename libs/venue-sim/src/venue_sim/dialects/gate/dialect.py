@@ -13,6 +13,7 @@ from venue_sim.dialects.gate.errors import GateError, invalid, refusal_error
 from venue_sim.dialects.gate.fields import symbol_of
 from venue_sim.dialects.gate.market_endpoints import MarketEndpoints
 from venue_sim.dialects.gate.order_endpoints import OrderEndpoints
+from venue_sim.dialects.gate.own_orders import GateOrders
 from venue_sim.dialects.rest import ApiError, RestDialect, is_integer, json_params
 from venue_sim.dialects.wire import Answer, Call, Credentials, Params, json_answer, query_params, wall_clock_ms
 from venue_sim.faults import EndpointClass
@@ -70,6 +71,7 @@ class GateDialect(RestDialect):
         market, orders, account = MarketEndpoints(venue), OrderEndpoints(venue), AccountEndpoints(venue)
         super().__init__(market.routes(), {**orders.routes(), **account.routes()})
         self._credentials = credentials
+        self.own_orders = GateOrders(venue, credentials)
 
     def params(self, call: Call) -> Params:
         return {**query_params(call.query), **json_params(call.body, invalid("body"))}

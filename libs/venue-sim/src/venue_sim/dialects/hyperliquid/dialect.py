@@ -22,6 +22,7 @@ from venue_sim.dialects.hyperliquid.errors import (
 )
 from venue_sim.dialects.hyperliquid.fields import symbol_at
 from venue_sim.dialects.hyperliquid.market_endpoints import MarketEndpoints
+from venue_sim.dialects.hyperliquid.own_orders import HyperliquidOrders
 from venue_sim.dialects.hyperliquid.signing import address_of, signer
 from venue_sim.dialects.rest import ApiError, RestDialect, json_params
 from venue_sim.dialects.wire import Answer, Call, Credentials, Params, json_answer, wall_clock_ms
@@ -80,6 +81,7 @@ class HyperliquidDialect(RestDialect):
         self._readings = {**MarketEndpoints(venue).readings(), **account.readings()}
         self._actions = ActionEndpoints(venue).actions()
         self._nonces: set[int] = set()
+        self.own_orders = HyperliquidOrders(credentials.key)
         super().__init__({_READ: self._read}, {_ACT: self._act})
 
     def params(self, call: Call) -> Params:

@@ -13,6 +13,7 @@ from venue_sim.dialects.okx.errors import OkxError, OkxOrderError, refusal_error
 from venue_sim.dialects.okx.fields import symbol_of
 from venue_sim.dialects.okx.market_endpoints import MarketEndpoints
 from venue_sim.dialects.okx.order_endpoints import OrderEndpoints, accepted
+from venue_sim.dialects.okx.own_orders import OkxOrders
 from venue_sim.dialects.rest import ApiError, RestDialect, json_params
 from venue_sim.dialects.wire import Answer, Call, Credentials, Params, json_answer, query_params, to_ms, wall_clock_ms
 from venue_sim.faults import EndpointClass
@@ -75,6 +76,7 @@ class OkxDialect(RestDialect):
         market, orders, account = MarketEndpoints(venue), OrderEndpoints(venue), AccountEndpoints(venue)
         super().__init__(market.routes(), {**orders.routes(), **account.routes()})
         self._credentials = credentials
+        self.own_orders = OkxOrders(venue, credentials)
 
     def params(self, call: Call) -> Params:
         if call.method == "GET":

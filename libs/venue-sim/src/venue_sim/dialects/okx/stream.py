@@ -9,7 +9,7 @@ from venue_sim.market import Level
 
 _CHANNEL = "books"
 _LEVELS_MAX = 400
-_CONNECTION = "simulated"
+CONNECTION = "simulated"
 
 
 class OkxBooks(BookChannel):
@@ -26,7 +26,7 @@ class OkxBooks(BookChannel):
             return ["pong"]
         request = parse_object(text)
         if request is None or not isinstance(request.get("args"), list):
-            return [_error("60012", f"Invalid request: {text}")]
+            return [error("60012", f"Invalid request: {text}")]
         return [self._carry_out(request.get("op"), argument, session) for argument in request["args"]]
 
     def _carry_out(self, operation: Any, argument: Any, session: StreamSession) -> str:
@@ -35,14 +35,14 @@ class OkxBooks(BookChannel):
         )
         listed = {instrument_id(symbol): symbol for symbol in self._venue.instruments}
         if operation not in ("subscribe", "unsubscribe"):
-            return _error("60012", f"Invalid request: {operation}")
+            return error("60012", f"Invalid request: {operation}")
         if channel != _CHANNEL or instrument not in listed:
-            return _error("60018", f"Wrong URL or channel:{channel},instId:{instrument} doesn't exist.")
+            return error("60018", f"Wrong URL or channel:{channel},instId:{instrument} doesn't exist.")
         if operation == "subscribe":
             session.follow(str(instrument), listed[instrument], _LEVELS_MAX)
         else:
             session.leave(str(instrument))
-        return json_text({"event": operation, "arg": argument, "connId": _CONNECTION})
+        return json_text({"event": operation, "arg": argument, "connId": CONNECTION})
 
     def words(self, change: Change) -> Any:
         rules = self._venue.instruments[change.book.symbol]
@@ -69,5 +69,6 @@ class OkxBooks(BookChannel):
         }
 
 
-def _error(code: str, message: str) -> str:
-    return json_text({"event": "error", "code": code, "msg": message, "connId": _CONNECTION})
+def error(code: str, message: str) -> str:
+    """What the venue says where it does not do what it is asked."""
+    return json_text({"event": "error", "code": code, "msg": message, "connId": CONNECTION})
