@@ -55,7 +55,7 @@ from support.monitor_fakes import NoMeasurements
 from support.replica import SetLeadership
 from support.virtual_process import Life
 from support.virtual_time import VirtualClock
-from support.virtual_venue import VirtualVenue
+from support.virtual_venue import UnreliableWord, VirtualVenue
 
 EXECUTOR_RECOVERY_SECONDS = 0.5
 EXECUTOR_BOOKKEEPING_SECONDS = 1.0
@@ -131,7 +131,8 @@ async def executor(around: Surroundings) -> None:
 
     ports = Ports(
         venues={
-            name: TradingVenue(venue, venue, GuardedDesk(venue, states, clock)) for name, venue in around.venues.items()
+            name: TradingVenue(venue, venue, GuardedDesk(venue, states, clock), UnreliableWord())
+            for name, venue in around.venues.items()
         },
         signals=PostgresSignalLedger(pool, outbox, journal, clock, "live", new_order_key=drawn),
         trades=trades,

@@ -10,6 +10,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from random import Random
 from typing import Any, Protocol, TypeVar
 
 from common.domain.funding import FundingTerms
@@ -332,3 +333,17 @@ class VirtualVenue:
 def replace_seconds(reply: Reply[Any], seconds: float) -> Reply[Any]:
     """The same reply, that much later."""
     return replace(reply, seconds=reply.seconds + seconds)
+
+
+class UnreliableWord:
+    """`FollowsOrders` that knows nothing: up to three words that an order has ended, at moments that its id decides."""
+
+    def follow(self, client_order_id: str, ended: Callable[[], None]) -> Callable[[], None]:
+        chance, loop = Random(client_order_id), asyncio.get_running_loop()  # chance that can be repeated
+        words = [loop.call_later(chance.expovariate(2.0), ended) for _ in range(chance.randrange(4))]
+
+        def stop() -> None:
+            for word in words:
+                word.cancel()
+
+        return stop
