@@ -15,7 +15,7 @@ from support.rescue import SCENARIO, Market
 from support.simulated_venues import PROTOCOLS
 from venue_sim.scenario import Scenario, load_scenario
 
-STARTS_AT = datetime(2025, 10, 10, 15, 50, tzinfo=UTC)
+STARTS_AT = datetime(2025, 10, 10, 15, 55, tzinfo=UTC)
 SETTLES_AT = datetime(2025, 10, 10, 16, tzinfo=UTC)
 """Every venue's settlement, whatever its interval."""
 
@@ -111,11 +111,14 @@ def write_scenario(path: Path, speed: float) -> Path:
         "LIVE_TRADING_MAX_CONCURRENT": str(len(MARKETS)),
         "PREDICTION_TAKER_FEES": ",".join(f"{venue}={terms.taker_fee}" for venue, terms in TERMS.items()),
         "SCANNER_INTERVAL_SEC": "0.5",
+        "MONITOR_BOOK_POLL_SEC": "0.25",
+        "LIVE_TRADING_SCALE_IN_MIN_INTERVAL_MIN": "0.25",
+        "WATCHLIST_COOLDOWN_MIN": "1",
     }
     table = {
         "title": "A rescue on every pair of six venues",
         "story": "Fifteen contracts, each at two venues.",
-        "clock": {"starts_at": STARTS_AT, "ends_at": "2025-10-11T15:50:00Z", "speed": speed},
+        "clock": {"starts_at": STARTS_AT, "ends_at": "2025-10-11T15:55:00Z", "speed": speed},
         "settings": settings,
         "venues": {venue: _venue(venue) for venue in PROTOCOLS},
     }

@@ -29,7 +29,7 @@ from support.rescue import ENTRY_GAPS, NO_GAP, Market, begin, entered, finalised
 from support.running_stack import RunningStack, eventually
 from support.shown import shown
 
-SPEED = 30.0
+SPEED = 15.0
 PAST_MINUTES = 120
 OPENING_AT_A_TIME = 3
 """An order is sent within a second of its intent or never: a busy machine does not send thirty of them that fast."""
