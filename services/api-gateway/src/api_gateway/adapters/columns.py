@@ -61,6 +61,10 @@ SELECT id, signal_id, sampled_at, verdict, long_sell, short_buy, spread_now, exi
     position_pnl_usdt, total_pnl_usdt, pnl_complete, funding_per_hour, evidence
 FROM watchlist.live_trade_spread_sample
 """
+SAMPLE_FIGURES = """
+SELECT signal_id, sampled_at, verdict, spread_now, exit_spread_pct, pnl_spread, total_pnl_usdt, pnl_complete
+FROM watchlist.live_trade_spread_sample
+"""
 ERROR = """
 SELECT id, service, occurred_at, kind, signal_id, message, detail
 FROM watchlist.live_trade_error

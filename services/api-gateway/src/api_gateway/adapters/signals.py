@@ -1,8 +1,9 @@
-"""Reads of the overview: indexed, fixed in number, and independent of the length of the history."""
+"""Reads of the overview: one statement of indexed reads, independent of the length of the history."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from decimal import Decimal
+
+from asyncpg import Record
 
 from api_gateway.adapters import columns
 from api_gateway.adapters.listings import SIGNALS, page_query
@@ -16,19 +17,11 @@ from api_gateway.application.views import (
     TradingState,
 )
 from api_gateway.domain.scale_in_outlook import FilledEntry
-from common.persistence.database import Connection, Pool
+from common.persistence.database import Pool
 from common.persistence.tables import ACTIVE_STATES
 from common.runtime.clock import Clock
+from common.runtime.inputs import ID_MAX
 
-_FILLED_ENTRIES = columns.FILLED_ENTRY + "WHERE signal_id = ANY($1) AND status = 'filled' ORDER BY signal_id, entry"
-_LATEST_SAMPLES = """
-SELECT sample.* FROM unnest($1::bigint[]) AS wanted (signal_id)
-CROSS JOIN LATERAL (
-    SELECT signal_id, sampled_at, verdict, spread_now, exit_spread_pct, pnl_spread, total_pnl_usdt, pnl_complete
-    FROM watchlist.live_trade_spread_sample WHERE signal_id = wanted.signal_id ORDER BY id DESC LIMIT 1
-) AS sample
-"""
-_NEWEST_ERRORS = columns.ERROR_LINE + "ORDER BY id DESC LIMIT $1"
 _TRADING_STATE = "SELECT state, reason, changed_by, changed_at FROM watchlist.trading_state"
 # The condition is the one of the index over active trades, word for word: the history is never looked at.
 _ACTIVE = """
@@ -40,6 +33,26 @@ CROSS JOIN LATERAL (
 ) AS filled
 WHERE signal.status IN ('opening', 'open', 'closing') GROUP BY signal.status
 """
+# One statement is one snapshot and one round trip. A signal that never began to open has neither entries nor samples:
+# most of a history is that.
+_PAGE = f"""
+WITH page AS MATERIALIZED ({{page}}), traded AS MATERIALIZED (
+    SELECT id FROM page WHERE opened_at IS NOT NULL OR status IN ('opening', 'open', 'closing')
+)
+SELECT ARRAY(SELECT page FROM page ORDER BY id DESC) AS signals,
+    ARRAY(SELECT line FROM (
+        {columns.FILLED_ENTRY} WHERE signal_id = ANY(ARRAY(SELECT id FROM traded)) AND status = 'filled'
+        ORDER BY signal_id, entry
+    ) AS line) AS entries,
+    ARRAY(SELECT line FROM traded CROSS JOIN LATERAL (
+        {columns.SAMPLE_FIGURES} WHERE signal_id = traded.id ORDER BY live_trade_spread_sample.id DESC LIMIT 1
+    ) AS line) AS samples
+"""  # noqa: S608  column names of ours
+_AROUND_IT = f""",
+    ARRAY(SELECT line FROM ({columns.ERROR_LINE} ORDER BY id DESC LIMIT $2) AS line) AS errors,
+    (SELECT line FROM ({_TRADING_STATE}) AS line) AS trading_state,
+    ARRAY(SELECT line FROM ({_ACTIVE}) AS line) AS active
+"""  # noqa: S608
 _COUNT_BY_STATUS = "SELECT status, count(*) FROM watchlist.live_trade_signal GROUP BY status"
 _FINALISED = """
 SELECT count(*), coalesce(sum(net_pnl_usdt), 0) AS net_pnl_usdt FROM watchlist.live_trade_signal
@@ -47,20 +60,22 @@ WHERE status = 'closed' AND finalised_at IS NOT NULL
 """
 
 
-async def _filled_entries(connection: Connection, signal_ids: Sequence[int]) -> dict[int, list[FilledEntry]]:
+def _names(select: str) -> list[str]:
+    """The columns of a plain list: what comes inside of an array has no names."""
+    return [name.strip() for name in select.split("FROM")[0].replace("SELECT", "").split(",")]
+
+
+_SIGNAL_NAMES, _SAMPLE_NAMES = _names(columns.SIGNAL), _names(columns.SAMPLE_FIGURES)
+_ERROR_NAMES, _STATE_NAMES = _names(columns.ERROR_LINE), _names(_TRADING_STATE)
+
+
+def _signals(row: Record) -> SignalsRead:
     entries: dict[int, list[FilledEntry]] = defaultdict(list)
-    if signal_ids:
-        for signal_id, *figures in await connection.fetch(_FILLED_ENTRIES, signal_ids):
-            entries[signal_id].append(FilledEntry(*figures))
-    return entries
-
-
-async def latest_samples(connection: Connection, signal_ids: Sequence[int]) -> dict[int, SampleFigures]:
-    """The newest sample of each signal that has one."""
-    if not signal_ids:
-        return {}
-    rows = await connection.fetch(_LATEST_SAMPLES, signal_ids)
-    return {row["signal_id"]: SampleFigures.model_validate(dict(row)) for row in rows}
+    for signal_id, *figures in row["entries"]:
+        entries[signal_id].append(FilledEntry(*figures))
+    samples = {sample[0]: SampleFigures(**dict(zip(_SAMPLE_NAMES, sample, strict=True))) for sample in row["samples"]}
+    signals = [SignalRow(**dict(zip(_SIGNAL_NAMES, signal, strict=True))) for signal in row["signals"]]
+    return SignalsRead(signals, entries, samples)
 
 
 class PostgresSignals:
@@ -71,33 +86,27 @@ class PostgresSignals:
         self._clock = clock
 
     async def overview(self, limit: int) -> OverviewRead:
-        """All of the overview from one snapshot, in six queries at most."""
-        async with (
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            signals = await self._signals(connection, Wanted(limit, 2**62))
-            errors = await connection.fetch(_NEWEST_ERRORS, limit)
-            state = await connection.fetchrow(_TRADING_STATE)
-            active = await connection.fetch(_ACTIVE)
-        assert state is not None
+        """All of the overview from one snapshot."""
+        row = await self._page(Wanted(limit, ID_MAX), _AROUND_IT)
         return OverviewRead(
-            signals=signals,
-            errors=[ErrorLine.model_validate(dict(row)) for row in errors],
-            trading_state=TradingState.model_validate(dict(state)),
+            signals=_signals(row),
+            errors=[ErrorLine(**dict(zip(_ERROR_NAMES, error, strict=True))) for error in row["errors"]],
+            trading_state=TradingState(**dict(zip(_STATE_NAMES, row["trading_state"], strict=True))),
             active=ActiveTotals(
-                by_status=dict.fromkeys(ACTIVE_STATES, 0) | {row["status"]: row["trades"] for row in active},
-                open_notional_usdt=sum((row["notional_usdt"] for row in active), Decimal(0)),
+                by_status=dict.fromkeys(ACTIVE_STATES, 0) | {status: trades for status, trades, _ in row["active"]},
+                open_notional_usdt=sum((notional for _, _, notional in row["active"]), Decimal(0)),
             ),
         )
 
     async def signals(self, wanted: Wanted) -> SignalsRead:
-        """One page of signals from one snapshot, in three queries at most."""
-        async with (
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            return await self._signals(connection, wanted)
+        """One page of signals from one snapshot."""
+        return _signals(await self._page(wanted))
+
+    async def _page(self, wanted: Wanted, around_it: str = "") -> Record:
+        page, arguments = page_query(SIGNALS, wanted)
+        row: Record | None = await self._pool.fetchrow(_PAGE.format(page=page) + around_it, *arguments)
+        assert row is not None
+        return row
 
     async def count_history(self) -> HistoryCount:
         """Counts everything on one core: the other ones are for trading."""
@@ -115,11 +124,3 @@ class PostgresSignals:
             finalised_trades=finalised["count"],
             finalised_net_pnl_usdt=finalised["net_pnl_usdt"],
         )
-
-    async def _signals(self, connection: Connection, wanted: Wanted) -> SignalsRead:
-        sql, arguments = page_query(SIGNALS, wanted)
-        signals = [SignalRow.model_validate(dict(row)) for row in await connection.fetch(sql, *arguments)]
-        # A signal that never began to open has neither entries nor samples: most of a history is that.
-        traded = [signal.id for signal in signals if signal.opened_at is not None or signal.status in ACTIVE_STATES]
-        entries = await _filled_entries(connection, traded)
-        return SignalsRead(signals, entries, await latest_samples(connection, traded))

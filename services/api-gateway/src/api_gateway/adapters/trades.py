@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from api_gateway.adapters import columns
 from api_gateway.adapters.listings import SIGNAL_DETAILS, page_query
-from api_gateway.adapters.signals import latest_samples
 from api_gateway.application.ports import PositionsRead, ScaleInRead, TradeRead, Wanted
 from api_gateway.application.views import (
     AuditRecord,
@@ -18,6 +17,7 @@ from api_gateway.application.views import (
     Order,
     Recent,
     Sample,
+    SampleFigures,
     SignalDetail,
     SignalRow,
     VenuePosition,
@@ -51,6 +51,12 @@ _COUNT_SAMPLES = "SELECT count(*) FROM watchlist.live_trade_spread_sample WHERE 
 _COUNT_AUDIT = "SELECT count(*) FROM watchlist.audit WHERE signal_id = $1"
 _COUNT_ERRORS = "SELECT count(*) FROM watchlist.live_trade_error WHERE signal_id = $1"
 _FILLED_ENTRIES_OF = columns.ENTRY + "WHERE signal_id = ANY($1) AND status = 'filled' ORDER BY signal_id, entry"
+_LATEST_SAMPLES_OF = f"""
+SELECT sample.* FROM unnest($1::bigint[]) AS wanted (id)
+CROSS JOIN LATERAL (
+    {columns.SAMPLE_FIGURES} WHERE signal_id = wanted.id ORDER BY live_trade_spread_sample.id DESC LIMIT 1
+) AS sample
+"""  # noqa: S608  column names of ours
 _ORDERS_OF = columns.ORDER + "WHERE signal_id = ANY($1) ORDER BY id"
 _VENUE_POSITIONS = """
 SELECT venue, symbol, quantity, read_at FROM watchlist.live_trade_venue_position WHERE symbol = ANY($1)
@@ -104,7 +110,9 @@ class PostgresTrades:
             entries: dict[int, list[Entry]] = defaultdict(list)
             for row in await connection.fetch(_FILLED_ENTRIES_OF, ids):
                 entries[row["signal_id"]].append(Entry.model_validate(dict(row)))
-            return ScaleInRead(trades, entries, await latest_samples(connection, ids))
+            samples = await connection.fetch(_LATEST_SAMPLES_OF, ids)
+            figures = {row["signal_id"]: SampleFigures.model_validate(dict(row)) for row in samples}
+            return ScaleInRead(trades, entries, figures)
 
     async def positions(self, wanted: Wanted) -> PositionsRead:
         """Active trades with their orders and the venues' positions in their symbols."""

@@ -32,21 +32,21 @@ _ACTIVE_TRADE = """
 SELECT id, status FROM watchlist.live_trade_signal
 WHERE symbol = $1 AND status IN ('opening', 'open', 'closing') AND $2 IN (long_venue, short_venue)
 """
+_BOOKED = """
+SELECT coalesce(sum(fill.quantity), 0) FROM watchlist.operator_flatten_fill AS fill WHERE fill.order_id = placed.id
+"""
 _COLUMNS = f"""
 placed.id, placed.version, placed.leg, placed.attempt, placed.client_order_id, placed.venue, placed.symbol,
 placed.side, placed.quantity, placed.reference_price, placed.status, placed.venue_order_id, placed.filled_quantity,
-placed.average_price, placed.intended_at,
-{AGE_SECONDS},
-(SELECT coalesce(sum(fill.quantity), 0) FROM watchlist.operator_flatten_fill AS fill WHERE fill.order_id = placed.id)
-    AS booked_quantity
-"""  # noqa: S608  column names of ours
+placed.average_price, placed.intended_at, ({_BOOKED}) AS booked_quantity,
+{AGE_SECONDS}
+"""
 _ORDERS = f"""
 SELECT {_COLUMNS} FROM watchlist.operator_flatten_order AS placed WHERE placed.request_id = $1 ORDER BY placed.id
-"""  # noqa: S608
-_IS_UNFINISHED = """
-placed.status IN ('intent', 'working', 'unknown') OR placed.filled_quantity > (
-    SELECT coalesce(sum(fill.quantity), 0) FROM watchlist.operator_flatten_fill AS fill
-    WHERE fill.order_id = placed.id AND fill.fee_usdt IS NOT NULL)
+"""  # noqa: S608  column names of ours
+_IS_UNFINISHED = f"""
+placed.status IN ('intent', 'working', 'unknown')
+    OR placed.filled_quantity > ({_BOOKED} AND fill.fee_usdt IS NOT NULL)
 """
 _UNFINISHED = f"""
 SELECT {_COLUMNS} FROM watchlist.operator_flatten_order AS placed WHERE {_IS_UNFINISHED} ORDER BY placed.id
