@@ -16,7 +16,7 @@ from common.domain.identifiers import Leg, Purpose
 from common.venues.errors import OrderOutcomeUnknown
 from common.venues.ports import OrderIntent, OrderReport, OrderState
 from executor.adapters import trade_ledger
-from executor.application import entries, guarded_desk, orders
+from executor.application import entries, flatten_books, guarded_desk, orders
 from executor.application.ports import EntryPlan
 from executor.domain.order_machine import OrderStatus
 from executor.domain.records import TradeBook, new_order
@@ -150,6 +150,13 @@ def _halt_by_name_only() -> Patches:
     return stack
 
 
+def _forget_the_flatten() -> Patches:
+    async def nothing(self: Any) -> None:
+        return None
+
+    return patch.object(flatten_books.FlattenBooks, "sweep", nothing)
+
+
 PLANTED: Mapping[str, Planted] = {
     "skip_the_intent": Planted("legs are sent first and recorded afterwards", 1, _skip_the_intent),
     "resend_on_timeout": Planted("an order without an answer is sent again", 37, _resend_on_timeout),
@@ -160,4 +167,5 @@ PLANTED: Mapping[str, Planted] = {
     "give_up_early": Planted("an order that is still on its way counts as never sent", 11, _give_up_early),
     "leave_the_stray_leg": Planted("what one leg filled alone is left there", 11, _leave_the_stray_leg),
     "halt_by_name_only": Planted("a halt is stored and nobody looks at it", 215, _halt_by_name_only),
+    "forget_the_flatten": Planted("what a flatten cost is not booked", 1, _forget_the_flatten),
 }

@@ -131,5 +131,5 @@ def _told(venue: str, symbol: str, status: FlattenStatus) -> str:
             return f"{evidence.get('reason', 'it could not be done')}{held}"
         case "working":
             waits = f", and waits: {evidence['waits_for']}" if "waits_for" in evidence else ""
-            return f"the executor is at it{waits}"
+            return f"the executor is at it{waits}; after ten minutes it leaves what is not done"
     return "the executor has not taken it up yet; a wish that it does not take up within ten minutes is dropped"
