@@ -118,8 +118,11 @@ class _Client:
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def get(self) -> None:
-        """Asks, and reads the whole answer; raises AssertionError where it is not 200."""
-        if self._connection is None:
+        """Asks, and reads the whole answer; raises AssertionError where it is not 200.
+
+        A connection that the gateway ended, as it does with one that was idle for five seconds, is made anew.
+        """
+        if self._connection is None or self._connection[0].at_eof():
             self._connection = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         reader, writer = self._connection
         target = f"{self._parts.path}?{self._parts.query}"

@@ -57,7 +57,8 @@ async def _run(chosen: Plan, loop: VirtualLoop, show: Callable[[str], None] | No
     await _rest(world, invariants)
     world.ask_all_flat()
     await _rest(world, invariants)
-    invariants.all_flat()
+    if invariants.violation is None:
+        invariants.all_flat()
     await world.end()
     return _outcome(world, invariants)
 
