@@ -159,7 +159,7 @@ def _forget_the_flatten() -> Patches:
 
 PLANTED: Mapping[str, Planted] = {
     "skip_the_intent": Planted("legs are sent first and recorded afterwards", 1, _skip_the_intent),
-    "resend_on_timeout": Planted("an order without an answer is sent again", 37, _resend_on_timeout),
+    "resend_on_timeout": Planted("an order without an answer is sent again", 51, _resend_on_timeout),
     "unknown_is_failed": Planted("an order without an answer counts as not sent", 11, _unknown_is_failed),
     "ignore_partial_fills": Planted("an order that ended counts as filled whole", 25, _ignore_partial_fills),
     "forget_the_lease": Planted("nobody checks the lease or the version", 1, _forget_the_lease),
