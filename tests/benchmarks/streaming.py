@@ -75,7 +75,8 @@ async def venues(scenario: Path, names: Sequence[str], speed: float) -> AsyncIte
 
 async def _start(stack: AsyncExitStack, scenario: Path, name: str, clock: dict[str, str]) -> int:
     port = claim({name: 0})[name]
-    keys = {f"VENUE_{name.upper()}_API_{part}": "unused" for part in ("KEY", "SECRET", "PASSPHRASE")}
+    # Unused, but Hyperliquid's secret must be a private key.
+    keys = {f"VENUE_{name.upper()}_API_{part}": f"0x{'1' * 64}" for part in ("KEY", "SECRET", "PASSPHRASE")}
     arguments = ("--venue", name, "--scenario", str(scenario), "--port", str(port))
     environment = {**os.environ, **clock, **keys}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "venue_sim", *arguments, env=environment)
