@@ -152,9 +152,9 @@ async def refused_orders(running: RunningStack) -> None:
     """One opening at each venue: its account cannot be read, then its order is refused, on both legs alike."""
     venues = [venue.name for venue in running.stack.venues]
     for venue in venues:
-        for kind in ("nonce", "server_error", "malformed"):
+        for kind in ("server_error", "malformed"):
             await arm(running, venue, kind=kind, endpoint="positions", times=1)
-        await arm(running, venue, kind="reject", endpoint="order.create", times=1)
+        await arm(running, venue, kind="nonce", endpoint="order.create", times=1)
     for market in one_market_a_venue():
         await eventually("its event is over", partial(running.first, f"{EVENTS}?status=closed&symbol={market.symbol}"))
         await show_gap(running, WIDER_THAN_EVER, market)
