@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from common.runtime.inputs import ID_MAX
 from local_stack.reconciliation import differences
 from local_stack.trades import Trade
 from support.running_stack import RunningStack, eventually
@@ -99,7 +100,7 @@ async def finalised(running: RunningStack, signal_id: int) -> Trade:
 async def everything(running: RunningStack, path: str) -> list[dict[str, Any]]:
     """All items of one of the gateway's lists, oldest first."""
     found: list[dict[str, Any]] = []
-    before: int | None = 2**62
+    before: int | None = ID_MAX
     while before is not None:
         page = await running.read(f"{path}{'&' if '?' in path else '?'}limit=200&before={before}")
         found += page["items"]

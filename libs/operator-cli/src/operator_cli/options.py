@@ -18,7 +18,7 @@ from operator_cli.printing import plain_text
 DEFAULT_GATEWAY = "http://127.0.0.1:4002"
 SERVICES = ("api-gateway", "signal-ingest", "executor", "position-monitor")
 LIMIT_MAX = 10_000
-ID_MAX = 2**62
+ID_MAX = 2**53 - 1
 TEXT_CHARACTERS_MAX = 500
 WAIT_SECONDS_MAX = 30
 
