@@ -34,10 +34,10 @@ install: $(STAMP)  ## install into .venv
 demo: $(STAMP)  ## trade a recorded market on this machine; SCENARIO=name, VENUES=okx,binance, ONCE=1 to exit at the end
 	@$(BIN)/python -m local_stack demo --scenario '$(SCENARIO)' --venues '$(VENUES)' $(if $(filter-out 0 no,$(ONCE)),--once)
 
-# First what needs the processors, on two of them; then, alone, what plays whole markets in real time.
+# First what is quick, much of it waiting for sockets; then what plays whole markets in real time, with more room.
 test: $(STAMP)  ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/settings --ignore tests/system --ignore tests/page
-	@$(BIN)/python -m pytest tests/settings tests/system tests/page
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --ignore tests/settings --ignore tests/system --ignore tests/page
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/settings tests/system tests/page
 
 test-unit: $(STAMP)  ## the tests that start no process
 	@$(BIN)/python -m pytest tests/unit tests/architecture

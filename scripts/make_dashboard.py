@@ -119,6 +119,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             Panel("Clock offset", [("max by (venue) (tandem_venue_clock_offset_seconds)", "{{venue}}")], "s"),
             Panel("Age of the books judged on", quantiles("tandem_book_age_seconds", "venue"), "s", limit=2),
             Panel("Trades without an exit price", [("max(tandem_unpriced_trades)", "trades")]),
+            Panel("Venues that tell of our orders", [("min by (venue) (tandem_order_stream_up)", "{{venue}}")]),
         ),
     ),
     (

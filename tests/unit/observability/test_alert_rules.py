@@ -84,6 +84,10 @@ CASES: dict[str, tuple[Series, Series]] = {
         {'tandem_venue_clock_offset_seconds{venue="bybit"}': [0.2]},
     ),
     "TandemBooksStale": ({"tandem_unpriced_trades": [1]}, {"tandem_unpriced_trades": [0]}),
+    "TandemOrderStreamDown": (
+        {'tandem_order_stream_up{venue="okx"}': [0], 'tandem_order_stream_up{venue="bybit"}': [1]},
+        {'tandem_order_stream_up{venue="okx"}': [1]},
+    ),
     "TandemServiceDown": ({'up{job="tandem", service="executor"}': [0]}, {'up{job="tandem"}': [1]}),
     "TandemNotReady": (up("outbox", 0), up("outbox", 1)),
     "TandemDatabaseAway": (up("postgres", 0), {**up("postgres", 1), **up("nats", 0)}),
