@@ -114,8 +114,8 @@ class ExecutorDesk:
         self.bookkeeping = PostgresBookkeeping(self.pool, outbox, journal, self.clock)
         figures = PostgresRailFigures(self.pool)
         alarms = JournalAlarms(journal, self.clock)
-        flattens = PostgresFlattens(self.pool, journal, self.clock)
-        ports = Ports(reached, self.signals, self.trades, self.bookkeeping, self.states, figures, alarms, flattens)
+        self.flattens = PostgresFlattens(self.pool, journal, self.clock)
+        ports = Ports(reached, self.signals, self.trades, self.bookkeeping, self.states, figures, alarms, self.flattens)
         does = use_cases(ports, trading, self.rails, Decimal(5), self.clock)
         self.opener, self.scale_in, self.closing = does.opener, does.scale_in, does.closing
         self.recovery, self.bookkeeper, self.guardian = does.recovery, does.bookkeeper, does.guardian

@@ -4,20 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from common.domain.identifiers import Side
 from common.messages.contracts import FlattenRequested
+from common.persistence.database import Pool
+from common.persistence.journal import Journal
 from common.venues.errors import OrderOutcomeUnknown, VenueUnreachable
 from common.venues.ports import OrderIntent
+from executor.adapters.flattens import PostgresFlattens
 from executor.application import pauses
 from executor.application.ports import TradeBusyError
 from executor.domain.trading_state import TradingState
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk
 from support.fake_venue import FakeVenue
+from support.running_stack import eventually
 
 
 @pytest.fixture
@@ -196,6 +200,24 @@ async def test_two_executors_at_the_same_wish_send_one_order(desk: ExecutorDesk)
     assert len(binance.sent) == 1
     await desk.flattening.handle(wish(include_unowned=True))
     assert (await stored(desk))["state"] == "flat"
+
+
+async def test_a_wish_that_somebody_else_begins_in_the_same_moment_is_the_same_wish(desk: ExecutorDesk) -> None:
+    """A row that is committed while our statement waits for it is not in that statement's snapshot."""
+
+    async def waiting() -> int:
+        waits = "wait_event_type = 'Lock' AND datname = current_database()"
+        return int(await desk.pool.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {waits}"))
+
+    async with desk.pool.acquire() as connection:
+        begins = connection.transaction()
+        await begins.start()
+        journal = Journal("executor", desk.pool, desk.clock)
+        first = await PostgresFlattens(cast("Pool", connection), journal, desk.clock).begin(wish())
+        second = asyncio.create_task(desk.flattens.begin(wish()))
+        await eventually("the second one to begin waits for the first", waiting)
+        await begins.commit()
+    assert await second == first
 
 
 async def test_a_short_position_is_bought_back_also_in_a_halt(desk: ExecutorDesk) -> None:

@@ -18,7 +18,7 @@ from executor.domain.reconciliation import (
     external_order_id,
     leg_drift,
 )
-from executor.domain.records import Order, Trade, TradeBook
+from executor.domain.records import Entry, Order, Trade, TradeBook
 from executor.domain.trade_machine import TradeStatus
 
 NOW = datetime(2025, 10, 10, 21, 55, tzinfo=UTC)
@@ -64,6 +64,21 @@ OPENED = Order(
     booked_quantity=Decimal(5),
     intended_at=NOW,
 )
+ENTRY = Entry(
+    id=1,
+    entry=1,
+    status="filled",
+    event_id=11,
+    planned_quantity=Decimal(5),
+    quantity=Decimal(5),
+    notional_usdt=Decimal(500),
+    entry_spread_metric=0.02,
+    entry_spread_pct=2.0,
+    pnl_hat=0.01,
+    win_prob=0.9,
+    snapshot={"positions_asked_at": {"long": (NOW - timedelta(seconds=1)).isoformat()}},
+    filled_at=NOW,
+)
 OURS = SeenFill("f-1", "ours", Side.BUY, Decimal(5), Decimal(100), NOW)
 
 
@@ -85,7 +100,7 @@ def book(*booked: ExternalPart) -> TradeBook:
         )
         for part in booked
     ]
-    return TradeBook(TRADE, (), [OPENED, *external])
+    return TradeBook(TRADE, [ENTRY], [OPENED, *external])
 
 
 def drift(held: TradeBook, position: int) -> LegDrift:
@@ -121,6 +136,16 @@ def test_a_close_by_hand_is_its_fill() -> None:
     assert parts(book(), 0, [theirs("a", Side.SELL, 5)]) == {"a": 5}
 
 
+def test_who_opened_the_other_way_between_our_look_and_our_order_took_what_was_netted() -> None:
+    assert parts(book(), 2, [theirs("a", Side.SELL, 3, seconds=-1)]) == {"a": 3}
+
+
+def test_an_entry_that_does_not_say_when_the_position_was_looked_at_begins_with_its_order() -> None:
+    silent = replace(book(), entries=[replace(ENTRY, snapshot={})])
+    assert parts(silent, 2, [theirs("a", Side.SELL, 3, seconds=-1)]) == {}
+    assert parts(silent, 2, [theirs("a", Side.SELL, 3, seconds=0)]) == {"a": 3}
+
+
 def test_of_a_fill_that_is_larger_than_the_leg_only_the_leg_is_ours() -> None:
     assert parts(book(), -3, [theirs("a", Side.SELL, 8)]) == {"a": 5}
 
@@ -152,7 +177,7 @@ def test_what_is_booked_already_explains_nothing_more() -> None:
         pytest.param([], id="no fill at all"),
         pytest.param([theirs("a", Side.SELL, 4)], id="a part of the story"),
         pytest.param([theirs("a", Side.BUY, 5)], id="the wrong side"),
-        pytest.param([theirs("a", Side.SELL, 5, seconds=-1)], id="before the leg began"),
+        pytest.param([theirs("a", Side.SELL, 5, seconds=-2)], id="before we looked at the position"),
     ],
 )
 def test_what_the_fills_do_not_explain_in_full_is_not_explained(fills: list[SeenFill]) -> None:

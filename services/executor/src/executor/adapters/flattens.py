@@ -18,15 +18,13 @@ from executor.domain.order_machine import OrderStatus
 from executor.domain.records import WHOLE_TRADE, NewOrder, Order
 from executor.domain.trade_machine import TradeStatus
 
-# What was there before is left as it is: the order key, and how far the wish has come.
+# What was there before is left as it is: the order key, and how far the wish has come. The update that changes nothing
+# also returns a row which somebody else committed after this statement began; a SELECT beside the INSERT would not.
 _BEGIN = """
-WITH new AS (
-    INSERT INTO watchlist.operator_flatten
-        (request_id, order_key, venue, symbol, requested_by, state, evidence, updated_at)
-    VALUES ($1, $2, $3, $4, $5, 'working', $6, $7) ON CONFLICT (request_id) DO NOTHING RETURNING order_key, state
-)
-SELECT order_key, state FROM new
-UNION ALL SELECT order_key, state FROM watchlist.operator_flatten WHERE request_id = $1
+INSERT INTO watchlist.operator_flatten AS begun
+    (request_id, order_key, venue, symbol, requested_by, state, evidence, updated_at)
+VALUES ($1, $2, $3, $4, $5, 'working', $6, $7)
+ON CONFLICT (request_id) DO UPDATE SET updated_at = begun.updated_at RETURNING order_key, state
 """
 _ACTIVE_TRADE = """
 SELECT id, status FROM watchlist.live_trade_signal
@@ -96,7 +94,7 @@ class PostgresFlattens:
             {"why": request.why, "include_unowned": request.include_unowned},
             self._clock.now(),
         )
-        assert row is not None, "it was inserted, or it was there"
+        assert row is not None, "it is inserted, or updated"
         return Flatten(request, row["order_key"], row["state"] != "working")
 
     async def active_trade(self, venue: str, symbol: str) -> tuple[int, TradeStatus] | None:

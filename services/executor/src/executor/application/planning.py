@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -65,15 +66,15 @@ class EntryPlanner:
                 return confirmed
             sweep, samples = confirmed
             await asyncio.gather(*standings)
-            refusal = await self._preflight(proposal, sweep)
+            looked = await self._preflight(proposal, sweep)
         except VenueError as error:
             return Refusal(error.reason, True, {"venue": error.venue, "message": error.message, "code": error.code})
         finally:
             for standing in standings:
                 standing.cancel()
-        if refusal is not None:
-            return replace(refusal, evidence={**refusal.evidence, "swept": [sweep.as_evidence()]})
-        return self._entry_plan(proposal, sweep, samples)
+        if isinstance(looked, Refusal):
+            return replace(looked, evidence={**looked.evidence, "swept": [sweep.as_evidence()]})
+        return self._entry_plan(proposal, sweep, samples, looked)
 
     async def _confirm(self, proposal: Proposal) -> tuple[EntrySweep, list[dict[str, Any]]] | Refusal:
         first: EntrySweep | None = None
@@ -114,30 +115,35 @@ class EntryPlanner:
         return Venue(await market.book(symbol), instrument)
 
     @step("preflight")
-    async def _preflight(self, proposal: Proposal, sweep: EntrySweep) -> Refusal | None:
+    async def _preflight(self, proposal: Proposal, sweep: EntrySweep) -> Refusal | dict[Leg, datetime]:
+        """Refuses, or says since when the positions at each leg's venue are as the ledger has them."""
+        looked: dict[Leg, datetime] = {}
         legs = (
             (Leg.LONG, sweep.long_venue, sweep.long_buy.worst_price),
             (Leg.SHORT, sweep.short_venue, sweep.short_sell.price),
         )
         for leg, venue, price in legs:
-            refusal = await self._check(proposal, leg, venue, price, sweep.quantity)
-            if refusal is not None and refusal.evidence.get("limit") == "position":
+            checked = await self._check(proposal, leg, venue, price, sweep.quantity)
+            if isinstance(checked, Refusal) and checked.evidence.get("limit") == "position":
                 self._standings.forget(venue)  # the reading may be from before the last fill
-                refusal = await self._check(proposal, leg, venue, price, sweep.quantity)
-            if refusal is not None:
-                return refusal
-        return None
+                checked = await self._check(proposal, leg, venue, price, sweep.quantity)
+            if isinstance(checked, Refusal):
+                return checked
+            looked[leg] = checked
+        return looked
 
     async def _check(
         self, proposal: Proposal, leg: Leg, venue: str, price: Decimal, quantity: Decimal
-    ) -> Refusal | None:
+    ) -> Refusal | datetime:
         instrument = await self._venues[venue].instrument(proposal.trade.symbol)
         standing = await self._standings.of(venue, proposal.trade.symbol, touch=not proposal.is_dry)
         expected = proposal.expected.get(venue, Decimal(0))
         readiness = LegReadiness(leg, instrument, standing.free_usdt, standing.is_one_way, standing.held, expected)
-        return refuse_leg(readiness, quantity, price, self._settings.live_trading_leverage)
+        return refuse_leg(readiness, quantity, price, self._settings.live_trading_leverage) or standing.asked_at
 
-    def _entry_plan(self, proposal: Proposal, sweep: EntrySweep, samples: list[dict[str, Any]]) -> EntryPlan:
+    def _entry_plan(
+        self, proposal: Proposal, sweep: EntrySweep, samples: list[dict[str, Any]], looked: dict[Leg, datetime]
+    ) -> EntryPlan:
         return EntryPlan(
             entry=proposal.entry,
             event_id=proposal.event_id,
@@ -153,6 +159,7 @@ class EntryPlanner:
                 "execution": sweep.as_execution(),
                 "confirmation": samples,
                 "evidence": proposal.evidence,
+                "positions_asked_at": {leg.value: asked_at.isoformat() for leg, asked_at in looked.items()},
             },
             begin_by_seconds=self._clock.monotonic() + BEGIN_WITHIN_SECONDS,
         )

@@ -20,7 +20,7 @@ from common.runtime.tracing import about_trade
 from common.venues.errors import VenueError
 from executor.application.ports import Alarms, Bookkeeping, Outcome, StaleTradeError, TradeLedger, Venues
 from executor.domain.order_machine import OrderStatus
-from executor.domain.reconciliation import DriftKind, Explanation, LegDrift, SeenFill, explain, leg_drift
+from executor.domain.reconciliation import DriftKind, Explanation, LegDrift, SeenFill, begins_at, explain, leg_drift
 from executor.domain.records import TradeBook
 from executor.domain.trade_machine import TradeStatus
 
@@ -176,7 +176,7 @@ class Reconciler:
         return book
 
     async def _fills(self, book: TradeBook, leg: Leg) -> Sequence[SeenFill]:
-        since = min(order.intended_at for order in book.orders if order.leg is leg) - SINCE_MARGIN
+        since = begins_at(book, leg) - SINCE_MARGIN
         fills = await self._venues[book.trade.venue(leg)].account.fills(book.trade.symbol, since)
         return [
             SeenFill(fill.fill_id, fill.venue_order_id, fill.side, fill.quantity, fill.price, fill.traded_at)

@@ -7,6 +7,7 @@ readings of that venue void at once. Margin mode and leverage are set, and the p
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -23,17 +24,22 @@ READING_AGE_MAX_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One venue's account towards one symbol: free margin in USDT, signed position in base units."""
+    """One venue's account towards one symbol: free margin in USDT, signed position in base units.
+
+    `asked_at` is strategy time: whatever happened at the venue before it is in `held`.
+    """
 
     free_usdt: Decimal
     is_one_way: bool
     held: Decimal
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     free_usdt: Decimal
     positions: Mapping[str, VenuePosition]
+    asked_at: datetime
     asked_at_seconds: float
 
 
@@ -57,7 +63,7 @@ class AccountStandings:
         position = reading.positions.get(symbol)
         held = position.quantity if position else Decimal(0)
         mode = await self._mode(venue, symbol, touch=touch and held == 0)
-        return Standing(reading.free_usdt, mode is PositionMode.ONE_WAY, held)
+        return Standing(reading.free_usdt, mode is PositionMode.ONE_WAY, held, reading.asked_at)
 
     async def renew(self, venue: str) -> None:
         """Forgets what was read before an order was sent, and reads anew for whoever comes next."""
@@ -98,7 +104,7 @@ class AccountStandings:
         return self._clock.monotonic() - found.result().asked_at_seconds <= READING_AGE_MAX_SECONDS
 
     async def _read(self, venue: str) -> _Reading:
-        asked_at = self._clock.monotonic()
+        asked_at, asked_at_seconds = self._clock.now(), self._clock.monotonic()
         account = self._venues[venue].account
         balance, positions = await asyncio.gather(account.balance(), account.positions())
-        return _Reading(balance.free_usdt, positions, asked_at)
+        return _Reading(balance.free_usdt, positions, asked_at, asked_at_seconds)

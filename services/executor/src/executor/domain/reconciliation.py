@@ -85,6 +85,17 @@ def external_order_id(venue: str, symbol: str, fill_id: str) -> str:
     return f"external-{venue}-{symbol}-{fill_id}"
 
 
+def begins_at(book: TradeBook, leg: Leg) -> datetime:
+    """From when on a fill of somebody else may have taken from the leg.
+
+    It is when its venue was asked for the position that the first entry was planned on: what was done by hand between
+    that look and our order is netted with our order's fill.
+    """
+    asked_at = (entry.snapshot.get("positions_asked_at", {}).get(leg.value) for entry in book.entries)
+    ordered_at = (order.intended_at for order in book.orders if order.leg is leg)
+    return min([*ordered_at, *(datetime.fromisoformat(moment) for moment in asked_at if moment)])
+
+
 def leg_drift(
     book: TradeBook, leg: Leg, signed_position: Decimal, foreign: Decimal, tolerance: Decimal
 ) -> LegDrift | None:
@@ -139,9 +150,9 @@ def _quantities(fills: Sequence[SeenFill]) -> dict[str, Decimal]:
 
 
 def _reducing(book: TradeBook, drift: LegDrift, fills: Sequence[SeenFill]) -> list[ExternalPart]:
-    """The newest fills against the leg since its first order, up to what is missing."""
+    """The newest fills against the leg since it began, up to what is missing."""
     side = Side.SELL if drift.leg is Leg.LONG else Side.BUY
-    began_at = min(order.intended_at for order in book.orders if order.leg is drift.leg)
+    began_at = begins_at(book, drift.leg)
     booked = {order.client_order_id for order in book.orders if order.purpose is Purpose.EXTERNAL}
     venue, symbol = book.trade.venue(drift.leg), book.trade.symbol
     found: list[ExternalPart] = []
