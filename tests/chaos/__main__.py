@@ -15,10 +15,12 @@ from pathlib import Path
 from benchmarks.figures import quantile
 from chaos.campaign import killing_cases, play, proxy_cases
 from chaos.cases import Result
+from local_stack.venue_choice import ON_VENUE
 
 HOUSES = 4
 PROXIED_HOUSES = 1
 TARGET_SECONDS = 2.0
+VENUES_PLAYED = 2
 
 
 def line(result: Result) -> str:
@@ -41,7 +43,18 @@ def summary(results: Sequence[Result], elapsed_seconds: float) -> list[str]:
 
 
 def main(wanted: str, venues: tuple[str, ...] = ()) -> int:
-    """Plays the cases whose names contain the text, and prints the matrix; 1 where anything did not hold."""
+    """Plays the cases whose names contain the text, and prints the matrix.
+
+    The exit code is 1 where anything did not hold, and 2 where there is no such case or no such pair of venues.
+    """
+    names = [case.name for case in (*killing_cases(), *proxy_cases())]
+    if not any(wanted in name for name in names):
+        print(f"ONLY={wanted!r}: no case's name contains that; one is called {names[0]!r}", file=sys.stderr)
+        return 2
+    if venues and (len(set(venues)) != VENUES_PLAYED or not set(venues) <= ON_VENUE.keys()):
+        allowed = f"{VENUES_PLAYED} different ones of {', '.join(ON_VENUE)}"
+        print(f"VENUES={','.join(venues)}: allowed are {allowed}", file=sys.stderr)
+        return 2
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         results = asyncio.run(play_all(Path(folder), wanted, venues))

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -121,23 +120,6 @@ def test_every_setting_has_its_effect_tested_through_the_running_services() -> N
     set_somewhere = {name for module in modules for name in re.findall(r'^    "([A-Z_]+)": "', module, re.MULTILINE)}
     # The two that decide whether the executor starts at all are tested here.
     assert EVERY - set_somewhere == {"LIVE_TRADING_MODE", "LIVE_TRADING_CONFIRM_LIVE"}
-
-
-def test_every_setting_is_in_the_readme() -> None:
-    readme = (HERE.parents[1] / "README.md").read_text()
-    table = [line.split("|")[1] for line in readme.splitlines() if line.startswith(("| `LIVE_", "| `WATCHLIST_"))]
-    listed: set[str] = set()
-    for cell in table:
-        names = re.findall(r"`([A-Z_]+)`", cell)
-        listed |= {name if not name.startswith("_") else _completed(names[0], name) for name in names}
-    assert listed == EVERY
-
-
-def _completed(first: str, suffix: str) -> str:
-    """`_WIN_PROB_THRESHOLD` beside `LIVE_TRADING_PNL_THRESHOLD`: the setting that ends so and is most alike."""
-    candidates = [name for name in EVERY if name.endswith(suffix)]
-    assert candidates, f"{suffix} beside {first} is no setting"
-    return max(candidates, key=lambda name: SequenceMatcher(None, first, name).ratio())
 
 
 async def test_the_overview_shows_every_setting_with_its_value_and_that_the_environment_set_it(

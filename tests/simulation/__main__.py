@@ -9,15 +9,17 @@ from simulation.planted import PLANTED, plant
 from simulation.run import Outcome, run
 
 SEEDS_DEFAULT = 300
+NUMBERS = ("SEEDS", "FIRST", "SEED")
 USAGE = f"allowed is SEEDS=n FIRST=n SEED=n PLANTED=name|all, with a name of: {', '.join(PLANTED)}"
 
 
 def main(arguments: list[str]) -> int:
     """Runs what the arguments ask for; the exit code."""
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    strange = [a for a in arguments if "=" not in a] + sorted(given.keys() - {"SEEDS", "FIRST", "SEED", "PLANTED"})
+    strange = [a for a in arguments if "=" not in a] + sorted(given.keys() - {*NUMBERS, "PLANTED"})
     planted = given.get("PLANTED") or None
-    if strange or (planted is not None and planted not in (*PLANTED, "all")):
+    no_numbers = [name for name in NUMBERS if not (given.get(name) or "1").isdecimal()]
+    if strange or no_numbers or (planted is not None and planted not in (*PLANTED, "all")):
         print(f"{' '.join(arguments)}: {USAGE}", file=sys.stderr)
         return 2
     if given.get("SEED"):
