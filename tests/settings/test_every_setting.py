@@ -11,8 +11,13 @@ from typing import Any
 
 import pytest
 
-from common.runtime.settings import SettingsError, TradingSettings, load
+from api_gateway.settings import GatewaySettings
+from common.persistence.retention import RetentionSettings
+from common.runtime.settings import SettingsError, ShownSettings, TradingSettings, load
+from executor.settings import ExecutorSettings
 from local_stack.services import SERVICES as ALL_SERVICES
+from position_monitor.settings import MonitorSettings
+from signal_ingest.settings import IngestSettings
 from support.ledger_rows import NOON
 from support.service_group import LIVE, QUICK, ServiceGroup
 
@@ -101,6 +106,7 @@ WRONG = {
 }
 
 HERE = Path(__file__).parent
+ADDRESSES = {"DATABASE_URL": "postgresql://role:word@127.0.0.1:1/x"}
 EVERY = {name.upper() for name in TradingSettings.model_fields}
 
 
@@ -160,9 +166,28 @@ def test_bounds_that_contradict_each_other_are_named() -> None:
         load(TradingSettings, wrong)
 
 
-def test_a_name_that_is_no_setting_is_refused() -> None:
-    with pytest.raises(SettingsError, match="LIVE_TRADING_PER_LEG_USD is not a setting"):
-        load(TradingSettings, {"LIVE_TRADING_PER_LEG_USD": "50"})
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (TradingSettings, "LIVE_TRADING_PER_LEG_USD"),
+        (TradingSettings, "WATCHLIST_COOLDOWN"),
+        (ExecutorSettings, "EXECUTOR_DAILY_LOSS_LIMIT"),
+        (MonitorSettings, "MONITOR_BOOK_POLL_SECONDS"),
+        (IngestSettings, "SCANNER_INTERVAL"),
+        (IngestSettings, "PREDICTION_FEE"),
+        (RetentionSettings, "RETENTION_AUDIT_MONTH"),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused(kind: type[ShownSettings], name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is not a setting"):
+        load(kind, {**ADDRESSES, name: "50"})
+
+
+def test_what_is_another_services_is_nobodys_mistake() -> None:
+    neighbours = {"EXECUTOR_URL": "http://executor:4012", "EXECUTOR_DATABASE_URL": ADDRESSES["DATABASE_URL"]}
+    others = {"EXECUTOR_RAILS_SEC": "5", "MONITOR_BOOK_POLL_SEC": "1", "SCANNER_ENABLED": "0"}
+    for kind in (TradingSettings, ExecutorSettings, MonitorSettings, IngestSettings, GatewaySettings):
+        load(kind, {**ADDRESSES, **neighbours, **others})
 
 
 async def end_of(service: str, environment: Mapping[str, str]) -> tuple[int, str]:

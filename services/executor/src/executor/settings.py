@@ -14,6 +14,8 @@ from executor.domain.rails import Rails
 class ExecutorSettings(ServiceSettings):
     """Adds the executor's port, the pace of its level-triggered work in real seconds, and its rails."""
 
+    own_prefixes = ("EXECUTOR_",)
+
     http_port: int = Field(4012, ge=1, le=65535)
     executor_recovery_sec: float = Field(0.5, gt=0, le=60)
     executor_bookkeeping_sec: float = Field(1.0, gt=0, le=60)

@@ -14,6 +14,8 @@ from position_monitor.domain.exits import ExitRules
 class MonitorSettings(ServiceSettings):
     """Where the service listens, how often it asks for books (real seconds), and whether it follows them too."""
 
+    own_prefixes = ("MONITOR_",)
+
     http_port: int = Field(4013, ge=1, le=65535)
     monitor_book_poll_sec: float = Field(1.0, gt=0, le=60)
     monitor_counterfactuals_max: int = Field(20, ge=0, le=200)

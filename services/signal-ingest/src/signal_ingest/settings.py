@@ -22,6 +22,8 @@ Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 class IngestSettings(ServiceSettings):
     """Read once from the environment; the field names are the variables' names in lower case."""
 
+    own_prefixes = ("SCANNER_", "PREDICTION_")
+
     http_port: int = Field(4011, ge=1, le=65535)
     scanner_enabled: Flag = True
     scanner_interval_sec: float = Field(5, gt=0, le=3600, description="real seconds between two rounds")

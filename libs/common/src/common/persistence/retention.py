@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from common.persistence.database import DATABASE_AWAY
 from common.persistence.owner import owner_dsn
 from common.persistence.tables import MONTHS_SCHEMA, SCHEMA
 from common.runtime.clock import clock_from_environment
 from common.runtime.secret_files import with_secret_files
-from common.runtime.settings import SettingsError, load
+from common.runtime.settings import SettingsError, ShownSettings, load
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[Any]
@@ -53,10 +53,11 @@ WHERE signal.status IN ('opening', 'open', 'closing')
 """
 
 
-class RetentionSettings(BaseSettings):
+class RetentionSettings(ShownSettings):
     """How many full months are kept, besides the running one; 0 keeps for ever."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    own_prefixes = ("RETENTION_",)
 
     retention_audit_months: int = Field(24, ge=0, le=1200, description="the audit and the errors")
     retention_samples_months: int = Field(6, ge=0, le=1200, description="samples, observations, counterfactuals")

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -17,7 +17,6 @@ from common.domain.identifiers import VENUE_PATTERN
 from common.domain.scale_in import ScaleInRules
 
 KNOWN_VENUES = ("binance", "bybit", "okx", "bitget", "gate", "hyperliquid")
-_OWNED_PREFIXES = ("LIVE_TRADING_", "WATCHLIST_")
 _DAYS_MAX, _HOURS_MAX, _MINUTES_MAX, _SECONDS_MAX = 3650, 24 * 365, 60 * 24 * 365, 3600 * 24
 ADDRESS_HINT = "characters such as / ? # @ in a password are percent-encoded (%2F %3F %23 %40)"
 _USDT_MAX = Decimal(1_000_000_000)
@@ -25,7 +24,7 @@ _USDT_MAX = Decimal(1_000_000_000)
 Share = Annotated[float, Field(gt=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Flag = Annotated[bool, BeforeValidator(lambda value: _flag(value))]
-SettingsType = TypeVar("SettingsType", bound=BaseSettings)
+SettingsType = TypeVar("SettingsType", bound="ShownSettings")
 
 
 class SettingsError(Exception):
@@ -41,6 +40,9 @@ def _flag(value: object) -> object:
 class ShownSettings(BaseSettings):
     """Settings that can be shown to an operator: secrets are hidden."""
 
+    own_prefixes: ClassVar[tuple[str, ...]] = ()
+    """A variable whose name begins so is one of these settings, or a mistake that stops the start."""
+
     def in_effect(self) -> dict[str, dict[str, Any]]:
         """Every setting by its variable's name, with its value and whether the environment or the default set it."""
         return {
@@ -53,6 +55,7 @@ class TradingSettings(ShownSettings):
     """The rules of trading. Field names are the variables' names in lower case; units are in SPEC 9's names."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=False, allow_inf_nan=False)
+    own_prefixes = ("LIVE_TRADING_", "WATCHLIST_")
 
     live_trading_enabled: Flag = True
     live_trading_mode: Literal["paper", "live"] = "paper"
@@ -200,15 +203,15 @@ def load(kind: type[SettingsType], environment: Mapping[str, str] | None = None)
     return settings
 
 
-def _unknown(kind: type[BaseSettings], environment: Mapping[str, str]) -> list[str]:
-    if kind is not TradingSettings:
-        return []
+def _unknown(kind: type[ShownSettings], environment: Mapping[str, str]) -> list[str]:
     known = {name.upper() for name in kind.model_fields}
-    strange = sorted(name for name in environment if name.startswith(_OWNED_PREFIXES) and name not in known)
+    begun = sorted(name for name in environment if name.startswith(kind.own_prefixes) and name not in known)
+    # An address belongs to whoever asks there: EXECUTOR_URL is the gateway's, EXECUTOR_DATABASE_URL the migrations'.
+    strange = [name for name in begun if not name.endswith("_URL")]
     return [f"{name} is not a setting; the nearest ones are in the README's table" for name in strange]
 
 
-def _sentence(kind: type[BaseSettings], detail: Any) -> str:
+def _sentence(kind: type[ShownSettings], detail: Any) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     if not detail["loc"]:
         return str(message)
