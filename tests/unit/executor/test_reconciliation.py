@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from common.domain.identifiers import Leg, Purpose, Side, client_order_id
-from executor.domain.order_machine import OrderStatus
+from common.domain.identifiers import Leg, Purpose, Side
 from executor.domain.reconciliation import (
     DriftKind,
     ExternalPart,
@@ -18,72 +17,20 @@ from executor.domain.reconciliation import (
     external_order_id,
     leg_drift,
 )
-from executor.domain.records import Entry, Order, Trade, TradeBook
-from executor.domain.trade_machine import TradeStatus
+from executor.domain.records import TradeBook
+from support.recorded_trade import ENTRY, LONG_ORDER, OPENED_AT, TRADE
 
-NOW = datetime(2025, 10, 10, 21, 55, tzinfo=UTC)
 HALF_A_LOT = Decimal("0.05")
-TRADE = Trade(
-    id=7,
-    version=1,
-    event_id=11,
-    order_key="0123456789abcdef",
-    type="B",
-    symbol="SOL",
-    long_venue="bybit",
-    short_venue="binance",
-    status=TradeStatus.OPEN,
-    attempts=1,
-    pnl_hat=0.01,
-    win_prob=0.9,
-    take_profit_pnl=0.007,
-    opened_at=NOW,
-    close_requested_at=None,
-    close_reason=None,
-    closed_at=None,
-    payload={},
-)
-OPENED = Order(
-    id=1,
-    version=1,
-    entry=1,
-    leg=Leg.LONG,
-    purpose=Purpose.OPEN,
-    attempt=1,
-    client_order_id=client_order_id(TRADE.order_key, 1, Leg.LONG, Purpose.OPEN, 1),
-    venue="bybit",
-    symbol="SOL",
-    side=Side.BUY,
-    reduce_only=False,
-    quantity=Decimal(5),
-    reference_price=Decimal(100),
-    status=OrderStatus.FILLED,
-    venue_order_id="ours",
-    filled_quantity=Decimal(5),
-    average_price=Decimal(100),
-    booked_quantity=Decimal(5),
-    intended_at=NOW,
-)
-ENTRY = Entry(
-    id=1,
-    entry=1,
-    status="filled",
-    event_id=11,
-    planned_quantity=Decimal(5),
-    quantity=Decimal(5),
-    notional_usdt=Decimal(500),
-    entry_spread_metric=0.02,
-    entry_spread_pct=2.0,
-    pnl_hat=0.01,
-    win_prob=0.9,
-    snapshot={"positions_asked_at": {"long": (NOW - timedelta(seconds=1)).isoformat()}},
-    filled_at=NOW,
-)
-OURS = SeenFill("f-1", "ours", Side.BUY, Decimal(5), Decimal(100), NOW)
+LOOKED_AT = OPENED_AT - timedelta(seconds=1)
+LOOKED = replace(ENTRY, snapshot={"positions_asked_at": {"long": LOOKED_AT.isoformat()}})
+OPENED = replace(LONG_ORDER, venue_order_id="ours")
+OURS = SeenFill("f-1", "ours", Side.BUY, Decimal(5), Decimal(100), OPENED_AT)
 
 
 def theirs(fill_id: str, side: Side, quantity: int, seconds: int = 60) -> SeenFill:
-    return SeenFill(fill_id, f"by-{fill_id}", side, Decimal(quantity), Decimal(101), NOW + timedelta(seconds=seconds))
+    return SeenFill(
+        fill_id, f"by-{fill_id}", side, Decimal(quantity), Decimal(101), OPENED_AT + timedelta(seconds=seconds)
+    )
 
 
 def book(*booked: ExternalPart) -> TradeBook:
@@ -96,11 +43,11 @@ def book(*booked: ExternalPart) -> TradeBook:
             client_order_id=external_order_id("bybit", "SOL", part.fill.fill_id),
             venue_order_id=part.fill.venue_order_id,
             filled_quantity=part.quantity,
-            intended_at=NOW + timedelta(minutes=5),
+            intended_at=OPENED_AT + timedelta(minutes=5),
         )
         for part in booked
     ]
-    return TradeBook(TRADE, [ENTRY], [OPENED, *external])
+    return TradeBook(TRADE, [LOOKED], [OPENED, *external])
 
 
 def drift(held: TradeBook, position: int) -> LegDrift:

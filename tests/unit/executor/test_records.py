@@ -2,43 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from common.domain.identifiers import Leg, Purpose, client_order_id
 from executor.domain.order_machine import OrderStatus
-from executor.domain.records import WHOLE_TRADE, Entry, Order, Trade, TradeBook, new_order
-from executor.domain.trade_machine import TradeStatus
-
-NOW = datetime(2025, 10, 10, 21, 55, tzinfo=UTC)
-TRADE = Trade(
-    id=7,
-    version=1,
-    event_id=11,
-    order_key="0123456789abcdef",
-    type="B",
-    symbol="SOL",
-    long_venue="bybit",
-    short_venue="binance",
-    status=TradeStatus.OPEN,
-    attempts=1,
-    pnl_hat=0.01,
-    win_prob=0.9,
-    take_profit_pnl=0.007,
-    opened_at=NOW,
-    close_requested_at=None,
-    close_reason=None,
-    closed_at=None,
-    payload={},
-)
+from executor.domain.records import WHOLE_TRADE, Entry, Order, TradeBook, new_order
+from support.recorded_trade import ENTRY, LONG_ORDER, TRADE
 
 
 def entry(number: int, status: str = "filled") -> Entry:
-    return Entry(
-        number, number, status, 11, Decimal(1), Decimal(1), Decimal(100), 0.01, 0.01, 0.01, 0.9, {}, filled_at=NOW
-    )
+    return replace(ENTRY, id=number, entry=number, status=status)
 
 
 def order(
@@ -52,26 +27,21 @@ def order(
     status: OrderStatus = OrderStatus.FILLED,
 ) -> Order:
     wanted = new_order(TRADE, number, leg, purpose, attempt, Decimal(1), Decimal(100))
-    return Order(
-        id=1,
-        version=1,
+    return replace(
+        LONG_ORDER,
         entry=number,
         leg=leg,
         purpose=purpose,
         attempt=attempt,
         client_order_id=wanted.client_order_id,
         venue=wanted.venue,
-        symbol=wanted.symbol,
         side=wanted.side,
         reduce_only=wanted.reduce_only,
         quantity=wanted.quantity,
-        reference_price=wanted.reference_price,
         status=status,
-        venue_order_id=None,
         filled_quantity=Decimal(filled),
         average_price=Decimal(price) if price else None,
         booked_quantity=Decimal(0),
-        intended_at=NOW,
     )
 
 

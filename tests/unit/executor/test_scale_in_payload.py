@@ -1,30 +1,24 @@
 """`payload.scale_in` of SPEC 7: every entry with what it was opened on, and what would come next."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from executor.domain.records import Entry
 from executor.domain.scale_in_payload import ScaleInSettings, scale_in_payload
+from support.recorded_trade import ENTRY, OPENED_AT
 
-OPENED_AT = datetime(2025, 10, 10, 21, 55, tzinfo=UTC)
 SETTINGS = ScaleInSettings(enabled=True, max_entries=4, trigger_mult=1.5)
-FIRST = Entry(
-    id=1,
-    entry=1,
-    status="filled",
-    event_id=11,
-    planned_quantity=Decimal("0.2"),
+FIRST = replace(
+    ENTRY,
     quantity=Decimal("0.2"),
     notional_usdt=Decimal("38.396"),
-    entry_spread_metric=0.0122,
     entry_spread_pct=0.0123,
     pnl_hat=0.0101,
     win_prob=0.998,
     snapshot={"execution": {"levels": 1}, "confirmation": [1, 2]},
-    filled_at=OPENED_AT,
 )
 SECOND = replace(
     FIRST,

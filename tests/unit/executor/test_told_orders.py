@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 
-from common.domain.identifiers import Leg, Purpose, Side
 from common.venues.ports import OrderReport, OrderState
 from executor.application.orders import OrderRunner
 from executor.application.ports import Outcome, TradingVenue
 from executor.application.standings import AccountStandings
 from executor.domain.order_machine import OrderStatus
-from executor.domain.records import Order, Trade, TradeBook
-from executor.domain.trade_machine import TradeStatus
-from support.virtual_time import EPOCH, VirtualClock, VirtualLoop, run_virtually
+from executor.domain.records import Order, TradeBook
+from support.recorded_trade import LONG_ORDER, TRADE
+from support.virtual_time import VirtualClock, VirtualLoop, run_virtually
 
 WAY_SECONDS = 0.001
 FILLED_AT = 0.4
@@ -74,46 +73,13 @@ class House:
         return TradeBook(TRADE, orders=(order,))
 
 
-TRADE = Trade(
-    id=1,
-    version=1,
-    event_id=1,
-    order_key="1",
-    type="B",
-    symbol="SOL",
-    long_venue="bybit",
-    short_venue="binance",
-    status=TradeStatus.OPENING,
-    attempts=0,
-    pnl_hat=None,
-    win_prob=None,
-    take_profit_pnl=None,
-    opened_at=None,
-    close_requested_at=None,
-    close_reason=None,
-    closed_at=None,
-    payload={},
-)
-ORDER = Order(
-    id=1,
-    version=1,
-    entry=1,
-    leg=Leg.LONG,
-    purpose=Purpose.OPEN,
-    attempt=1,
-    client_order_id="tdm1e1lopen1",
-    venue="bybit",
-    symbol="SOL",
-    side=Side.BUY,
-    reduce_only=False,
+ORDER = replace(
+    LONG_ORDER,
     quantity=TEN,
-    reference_price=Decimal(200),
     status=OrderStatus.WORKING,
-    venue_order_id="1",
     filled_quantity=Decimal(0),
     average_price=None,
     booked_quantity=Decimal(0),
-    intended_at=EPOCH,
 )
 
 
