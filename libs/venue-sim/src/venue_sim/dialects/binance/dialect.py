@@ -13,6 +13,7 @@ from venue_sim.dialects.binance.errors import BinanceError, missing, no_such_pat
 from venue_sim.dialects.binance.market_endpoints import MarketEndpoints
 from venue_sim.dialects.binance.order_endpoints import OrderEndpoints
 from venue_sim.dialects.binance.own_orders import LISTEN_KEY, BinanceOrders
+from venue_sim.dialects.identifiers import NumberedIdentifiers
 from venue_sim.dialects.rest import ApiError, RestDialect, is_integer
 from venue_sim.dialects.wire import (
     Answer,
@@ -46,20 +47,12 @@ _FOREIGN_CLIENT_IDS = {
 }
 
 
-class BinanceIdentifiers:
+class BinanceIdentifiers(NumberedIdentifiers):
     """Binance's ids are integers."""
 
-    def __init__(self, venue: str) -> None:
-        self._venue = venue
-
-    def order(self, number: int) -> str:
-        return str(8_000_000_000 + number)
-
-    def fill(self, number: int) -> str:
-        return str(1_500_000_000 + number)
-
-    def payment(self, number: int) -> str:
-        return str(9_600_000_000 + number)
+    orders_from = 8_000_000_000
+    fills_from = 1_500_000_000
+    payments_from = 9_600_000_000
 
     def foreign_client_id(self, origin: Origin, number: int) -> str:
         return _FOREIGN_CLIENT_IDS[origin].format(number=number)

@@ -13,6 +13,7 @@ from venue_sim.dialects.bitget.errors import BitgetError, refusal_error
 from venue_sim.dialects.bitget.market_endpoints import MarketEndpoints
 from venue_sim.dialects.bitget.order_endpoints import OrderEndpoints
 from venue_sim.dialects.bitget.own_orders import BitgetOrders
+from venue_sim.dialects.identifiers import NumberedIdentifiers
 from venue_sim.dialects.rest import ApiError, RestDialect, is_integer, json_params
 from venue_sim.dialects.wire import (
     Answer,
@@ -57,20 +58,11 @@ _HEADERS = {
 }
 
 
-class BitgetIdentifiers:
-    """Bitget's ids are large integers; trades and bills have series of their own."""
+class BitgetIdentifiers(NumberedIdentifiers):
+    """Bitget's ids are large integers; trades and bills have one series."""
 
-    def __init__(self, venue: str) -> None:
-        self._venue = venue
-
-    def order(self, number: int) -> str:
-        return str(111_146_525_300_000_000 + number)
-
-    def fill(self, number: int) -> str:
-        return str(111_146_866_400_000_000 + number)
-
-    def payment(self, number: int) -> str:
-        return self.fill(number)
+    orders_from = 111_146_525_300_000_000
+    fills_from = payments_from = 111_146_866_400_000_000
 
     def foreign_client_id(self, origin: Origin, number: int) -> str:
         return str(111_146_525_400_000_000 + number)

@@ -7,13 +7,13 @@ The timestamp, in seconds, is checked against the real clock.
 import hashlib
 from urllib.parse import unquote_plus
 
-from venue_sim.account import Origin
 from venue_sim.dialects.gate.account_endpoints import AccountEndpoints
 from venue_sim.dialects.gate.errors import GateError, invalid, refusal_error
 from venue_sim.dialects.gate.fields import symbol_of
 from venue_sim.dialects.gate.market_endpoints import MarketEndpoints
 from venue_sim.dialects.gate.order_endpoints import OrderEndpoints
 from venue_sim.dialects.gate.own_orders import GateOrders
+from venue_sim.dialects.identifiers import NumberedIdentifiers
 from venue_sim.dialects.rest import ApiError, RestDialect, is_integer, json_params
 from venue_sim.dialects.wire import Answer, Call, Credentials, Params, json_answer, query_params, wall_clock_ms
 from venue_sim.faults import EndpointClass
@@ -42,23 +42,11 @@ _CLASSES = {
 }
 
 
-class GateIdentifiers:
+class GateIdentifiers(NumberedIdentifiers):
     """Gate's ids are integers; a settlement of funding has none."""
 
-    def __init__(self, venue: str) -> None:
-        self._venue = venue
-
-    def order(self, number: int) -> str:
-        return str(95_938_572_000 + number)
-
-    def fill(self, number: int) -> str:
-        return str(121_234_000 + number)
-
-    def payment(self, number: int) -> str:
-        return ""
-
-    def foreign_client_id(self, origin: Origin, number: int) -> str:
-        return ""
+    orders_from = 95_938_572_000
+    fills_from = 121_234_000
 
 
 class GateDialect(RestDialect):

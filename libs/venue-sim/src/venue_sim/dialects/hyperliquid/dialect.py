@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import orjson
 
-from venue_sim.account import Origin
 from venue_sim.dialects.hyperliquid.account_endpoints import AccountEndpoints
 from venue_sim.dialects.hyperliquid.action_endpoints import ActionEndpoints, action_params
 from venue_sim.dialects.hyperliquid.errors import (
@@ -24,6 +23,7 @@ from venue_sim.dialects.hyperliquid.fields import symbol_at
 from venue_sim.dialects.hyperliquid.market_endpoints import MarketEndpoints
 from venue_sim.dialects.hyperliquid.own_orders import HyperliquidOrders
 from venue_sim.dialects.hyperliquid.signing import address_of, signer
+from venue_sim.dialects.identifiers import NumberedIdentifiers
 from venue_sim.dialects.rest import ApiError, RestDialect, json_params
 from venue_sim.dialects.wire import Answer, Call, Credentials, Params, json_answer, wall_clock_ms
 from venue_sim.faults import EndpointClass
@@ -49,23 +49,11 @@ _DAY_MS = 86_400_000
 _NONCES_KEPT = 100
 
 
-class HyperliquidIdentifiers:
+class HyperliquidIdentifiers(NumberedIdentifiers):
     """Ids are numbers; a settlement has none."""
 
-    def __init__(self, venue: str) -> None:
-        self._venue = venue
-
-    def order(self, number: int) -> str:
-        return str(90_542_681_000 + number)
-
-    def fill(self, number: int) -> str:
-        return str(118_906_512_037_000 + number)
-
-    def payment(self, number: int) -> str:
-        return ""
-
-    def foreign_client_id(self, origin: Origin, number: int) -> str:
-        return ""
+    orders_from = 90_542_681_000
+    fills_from = 118_906_512_037_000
 
 
 class HyperliquidDialect(RestDialect):

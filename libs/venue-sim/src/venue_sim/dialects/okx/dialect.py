@@ -7,7 +7,7 @@ and the key's passphrase. The timestamp is checked against the real clock.
 from datetime import UTC, datetime
 from typing import Any
 
-from venue_sim.account import Origin
+from venue_sim.dialects.identifiers import NumberedIdentifiers
 from venue_sim.dialects.okx.account_endpoints import AccountEndpoints
 from venue_sim.dialects.okx.errors import OkxError, OkxOrderError, refusal_error
 from venue_sim.dialects.okx.fields import symbol_of
@@ -47,23 +47,11 @@ _HEADERS = {
 }
 
 
-class OkxIdentifiers:
+class OkxIdentifiers(NumberedIdentifiers):
     """OKX's ids are large integers; fills and payments are numbered by the bills that book them."""
 
-    def __init__(self, venue: str) -> None:
-        self._venue = venue
-
-    def order(self, number: int) -> str:
-        return str(680_800_019_000_000_000 + number)
-
-    def fill(self, number: int) -> str:
-        return str(691_293_628_000_000_000 + number)
-
-    def payment(self, number: int) -> str:
-        return self.fill(number)
-
-    def foreign_client_id(self, origin: Origin, number: int) -> str:
-        return ""
+    orders_from = 680_800_019_000_000_000
+    fills_from = payments_from = 691_293_628_000_000_000
 
 
 class OkxDialect(RestDialect):
