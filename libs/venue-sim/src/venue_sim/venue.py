@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from venue_sim.acceptance import check_notional, check_quantity, reducing_quantity
-from venue_sim.account import Account, Identifiers, MarginMode, Order
+from venue_sim.account import Account, Identifiers, MarginMode, Order, OrderStatus
 from venue_sim.display import Display
 from venue_sim.execution import Execution
 from venue_sim.faults import Faults
@@ -303,6 +303,10 @@ class Venue:
     def working_orders(self, symbol: str | None = None) -> list[Order]:
         """Orders that are open, of one symbol or of all."""
         return [order for order in self._execution.working() if symbol in (None, order.symbol)]
+
+    def ended_orders(self) -> list[Order]:
+        """Orders that have ended, of all symbols."""
+        return [order for order in self.account.orders if order.status is not OrderStatus.WORKING]
 
     def cancel(self, symbol: str, order_id: str, client_id: str) -> Order:
         """Ends a working order; only a fault leaves one working, every other has ended already."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from venue_sim.account import Order, OrderStatus
+from venue_sim.account import Order
 from venue_sim.dialects.bitget.errors import BitgetError, invalid
 from venue_sim.dialects.bitget.fields import (
     check_account,
@@ -68,8 +68,7 @@ class OrderEndpoints:
     def history(self, params: Params, _call: Call) -> Any:
         """Orders that ended, newest first."""
         self._venue.settle()
-        ended = [order for order in self._venue.account.orders if order.status is not OrderStatus.WORKING]
-        return self._page_of_orders(params, ended)
+        return self._page_of_orders(params, self._venue.ended_orders())
 
     def fills(self, params: Params, _call: Call) -> Any:
         """The account's fills, newest first."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from venue_sim.account import Order, OrderStatus
+from venue_sim.account import Order
 from venue_sim.dialects.bybit.errors import BybitError, invalid
 from venue_sim.dialects.bybit.fields import (
     category,
@@ -65,8 +65,7 @@ class OrderEndpoints:
     def history(self, params: Params, _call: Call) -> Any:
         """Every order that ended."""
         self._venue.settle()
-        ended = [order for order in self._venue.account.orders if order.status is not OrderStatus.WORKING]
-        return self._orders(params, ended, default=20)
+        return self._orders(params, self._venue.ended_orders(), default=20)
 
     def executions(self, params: Params, _call: Call) -> Any:
         """Trades and funding payments, newest first; of the last seven days where no range is given."""

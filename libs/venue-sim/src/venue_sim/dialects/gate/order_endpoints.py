@@ -65,12 +65,13 @@ class OrderEndpoints:
         if status not in ("open", "finished"):
             raise invalid("status")
         self._venue.settle()
-        return self._list(params, call, self._venue.working_orders() if status == "open" else self._ended())
+        venue = self._venue
+        return self._list(params, call, venue.working_orders() if status == "open" else venue.ended_orders())
 
     def ended(self, params: Params, call: Call) -> Any:
         """Orders of a time that have ended, newest first."""
         self._venue.settle()
-        return self._list(params, call, self._ended())
+        return self._list(params, call, self._venue.ended_orders())
 
     def fills(self, params: Params, call: Call) -> Any:
         """The account's fills, newest first."""
@@ -84,9 +85,6 @@ class OrderEndpoints:
             and params.get("order", "") in ("", fill.order_id)
         ]
         return page(params, rows[::-1], "create_time")
-
-    def _ended(self) -> Iterable[Order]:
-        return (order for order in self._venue.account.orders if order.status is not OrderStatus.WORKING)
 
     def _list(self, params: Params, call: Call, orders: Iterable[Order]) -> list[dict[str, Any]]:
         symbol = self._optional_symbol(params)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from venue_sim.account import Order, OrderStatus
+from venue_sim.account import Order
 from venue_sim.dialects.okx.errors import OkxError, OkxOrderError, invalid, refusal_error
 from venue_sim.dialects.okx.fields import (
     fill_fields,
@@ -73,8 +73,7 @@ class OrderEndpoints:
     def history(self, params: Params, _call: Call) -> Any:
         """Orders that ended, newest first."""
         self._venue.settle()
-        ended = [order for order in self._venue.account.orders if order.status is not OrderStatus.WORKING]
-        return self._page_of_orders(params, ended)
+        return self._page_of_orders(params, self._venue.ended_orders())
 
     def fills(self, params: Params, _call: Call) -> Any:
         """The account's fills, newest first, paged by bill id."""
