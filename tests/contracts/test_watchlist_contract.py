@@ -25,10 +25,10 @@ from signal_ingest.domain.trigger import JudgedObservation
 from signal_ingest.domain.watchlist_event import Step, WatchlistEvent, close
 from support.embedded_stack import Database
 from support.executor_desk import SilentBus, unpublished
-from support.ingest_fakes import TwoClocks
 from support.memory_pool import MemoryPool
 from support.memory_schema import open_memory_database
-from support.observed_pairs import MERGING, at, observation, refused, triggered
+from support.observed_pairs import MERGING, MOMENT, at, observation, refused, triggered
+from support.standing_clock import StandingClock
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Stores:
 
 @pytest.fixture(params=["memory", "postgres"])
 async def stores(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Stores]:
-    clock = TwoClocks()
+    clock = StandingClock(MOMENT)
     made: list[Any] = []
     if request.param == "memory":
         server = open_memory_database(asyncio.get_running_loop())

@@ -1,7 +1,7 @@
-"""Fakes of signal-ingest's ports: two clocks moved by hand, venues that answer or fail, signals that are skipped."""
+"""Fakes of signal-ingest's ports: venues that answer or fail, signals that are skipped."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,32 +14,6 @@ from signal_ingest.application.ports import Placement, RetryVerdict, SkippedSign
 from signal_ingest.domain.merging import EventChange
 from signal_ingest.domain.trigger import JudgedObservation
 from signal_ingest.domain.watchlist_event import WatchlistEvent
-from support.observed_pairs import MOMENT
-
-
-class TwoClocks:
-    """Strategy time and real time, each moved by the test."""
-
-    def __init__(self) -> None:
-        self.time = MOMENT
-        self.real_seconds = 1000.0
-
-    def now(self) -> datetime:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.real_seconds
-
-    def unix_seconds(self) -> float:
-        return self.real_seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.pass_(seconds)
-
-    def pass_(self, seconds: float, *, real_seconds: float | None = None) -> None:
-        """Moves both, by the same or by different amounts."""
-        self.time += timedelta(seconds=seconds)
-        self.real_seconds += seconds if real_seconds is None else real_seconds
 
 
 class FakeVenue:

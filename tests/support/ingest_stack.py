@@ -17,7 +17,8 @@ from common.messaging.bus import Bus
 from common.persistence.database import Pool, connect_pool
 from signal_ingest.bootstrap import SERVICE, Parts, assemble, read_configuration
 from support.embedded_stack import Database
-from support.ingest_fakes import TwoClocks
+from support.observed_pairs import MOMENT
+from support.standing_clock import StandingClock
 
 
 @dataclass
@@ -26,7 +27,7 @@ class IngestService:
 
     parts: Parts
     pool: Pool
-    clock: TwoClocks
+    clock: StandingClock
     http: httpx.AsyncClient = field(repr=False)
 
     async def post(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,10 +56,10 @@ class IngestService:
 
 @asynccontextmanager
 async def ingest_service(
-    database: Database, nats_url: str, *, clock: TwoClocks | None = None, **settings: str
+    database: Database, nats_url: str, *, clock: StandingClock | None = None, **settings: str
 ) -> AsyncIterator[IngestService]:
     """One replica whose outbox publishes; its rounds run when the test calls them."""
-    clock = clock or TwoClocks()
+    clock = clock or StandingClock(MOMENT)
     environment = {
         "DATABASE_URL": database.dsn_of(SERVICE),
         "NATS_URL": nats_url,

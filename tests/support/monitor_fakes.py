@@ -1,8 +1,7 @@
-"""Fakes of the monitor's ports: a clock that stands until it is moved, books that are set, decisions that are kept."""
+"""Fakes of the monitor's ports: books that are set, decisions that are kept."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,31 +14,7 @@ from common.venues.ports import TopOfBook
 from position_monitor.application.ports import BookKey, BookReading, LedgerSnapshot, Sample, StoreAway
 from position_monitor.domain.requests import Request
 from position_monitor.domain.trade import Trade
-from support.watched_trades import LOT, NOW
-
-
-class StandingClock:
-    """Both times stand until `pass_` moves them together, or one is moved alone."""
-
-    def __init__(self, now: datetime = NOW) -> None:
-        self.time = now
-        self.real_seconds = 0.0
-
-    def now(self) -> datetime:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.real_seconds
-
-    def unix_seconds(self) -> float:
-        return self.real_seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
-
-    def pass_(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
-        self.real_seconds += seconds
+from support.watched_trades import LOT
 
 
 class SetBooks:

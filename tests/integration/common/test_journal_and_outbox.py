@@ -17,7 +17,8 @@ from common.runtime import tracing
 from common.runtime.health import MESSAGE_WAITS_SECONDS_MAX, check_all, outbox_check
 from local_stack.services import SERVICES
 from support.embedded_stack import Database
-from support.monitor_fakes import StandingClock
+from support.ledger_rows import NOON
+from support.standing_clock import StandingClock
 
 
 @dataclass
@@ -57,7 +58,7 @@ class Desk:
 async def desk(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     service = getattr(request, "param", "executor")
     pool = await connect_pool(database.dsn_of(service), service)
-    clock, bus = StandingClock(), FakeBus()
+    clock, bus = StandingClock(NOON), FakeBus()
     yield Desk(pool, clock, bus, Outbox(service, pool, bus, clock), Journal(service, pool, clock))
     await pool.close()
 

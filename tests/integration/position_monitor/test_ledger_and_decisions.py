@@ -23,7 +23,7 @@ from position_monitor.domain.requests import Request
 from position_monitor.domain.trade import Trade
 from support.embedded_stack import Database
 from support.ledger_rows import NOON, LedgerRows
-from support.monitor_fakes import StandingClock
+from support.standing_clock import StandingClock
 
 
 class NoBus:

@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from common.messages.subjects import EVENT_CLOSED, EVENT_OPENED, EVENT_STREAM
 from support.embedded_stack import Database
-from support.ingest_fakes import TwoClocks
 from support.ingest_stack import IngestService, heard, ingest_service
-from support.observed_pairs import at, posted
+from support.observed_pairs import MOMENT, at, posted
+from support.standing_clock import StandingClock
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -28,7 +28,7 @@ def mirrored() -> dict[str, object]:
 async def test_two_replicas_posting_the_same_pairs_at_once_make_one_event_each(
     database: Database, nats_url: str
 ) -> None:
-    clock = TwoClocks()
+    clock = StandingClock(MOMENT)
     bodies = [posted(symbol=symbol) for symbol in ("SOL", "ETH", "BTC")] + [mirrored()]
     async with (
         ingest_service(database, nats_url, clock=clock) as one,
@@ -46,7 +46,7 @@ async def test_two_replicas_posting_the_same_pairs_at_once_make_one_event_each(
 
 async def test_a_restart_goes_on_with_the_same_event_and_the_same_prediction(database: Database, nats_url: str) -> None:
     """CUT is posted to two processes, one after the other; WHOLE to the second of them alone, in one batch."""
-    clock = TwoClocks()
+    clock = StandingClock(MOMENT)
     leg = posted()["short"]
     bodies = [
         posted(short={**leg, "price": price}, observed_at=at(10 * number).isoformat())

@@ -9,7 +9,8 @@ from ccxt.base import errors as ccxt_errors
 
 from common.venues.ccxt.markets import LOOK_AGAIN_SECONDS, RENEW_EVERY_SECONDS, Markets
 from common.venues.errors import VenueRefused
-from support.monitor_fakes import StandingClock
+from support.ledger_rows import NOON
+from support.standing_clock import StandingClock
 
 
 def market(base: str, *, contract_size: float = 1.0, lot_step: float = 0.1, active: bool = True) -> dict[str, Any]:
@@ -49,7 +50,7 @@ class FakeExchange:
 
 
 def made(*listed: dict[str, Any]) -> tuple[Markets, FakeExchange, StandingClock]:
-    exchange, clock = FakeExchange(*listed), StandingClock()
+    exchange, clock = FakeExchange(*listed), StandingClock(NOON)
     return Markets("venue", exchange, clock), exchange, clock
 
 

@@ -22,7 +22,8 @@ from position_monitor.domain.counterfactual import (
     follow,
 )
 from position_monitor.domain.market import NoPrices, Quote
-from support.monitor_fakes import SetBooks, StandingClock
+from support.monitor_fakes import SetBooks
+from support.standing_clock import StandingClock
 from support.watched_trades import NOW, VENUES, exit_rules
 
 MINUTE = timedelta(minutes=1)
@@ -202,7 +203,7 @@ def rounds(
 
 async def test_each_is_looked_at_once_a_minute_and_few_in_a_round() -> None:
     store = KeptStore(*(replace(SKIPPED, signal_id=number) for number in range(1, 6)))
-    market, clock = CountingBooks(), StandingClock()
+    market, clock = CountingBooks(), StandingClock(NOW)
     market.set(books(("99.9", "100"), ("102", "102.1")))
     following = rounds(store, market, clock, set())
     await following.round()
@@ -220,7 +221,7 @@ async def test_each_is_looked_at_once_a_minute_and_few_in_a_round() -> None:
 
 
 async def test_a_venue_that_an_open_trade_needs_is_asked_only_while_it_has_room() -> None:
-    market, clock = CountingBooks(), StandingClock()
+    market, clock = CountingBooks(), StandingClock(NOW)
     market.set(books(("99.9", "100"), ("102", "102.1")))
     same = KeptStore(SKIPPED)
     await rounds(same, market, clock, {("binance", "SOL"), ("bybit", "SOL")}, crowded="bybit").round()
@@ -236,12 +237,12 @@ async def test_a_venue_that_an_open_trade_needs_is_asked_only_while_it_has_room(
 async def test_a_venue_that_no_trade_needs_is_asked_also_without_room() -> None:
     store, market = KeptStore(SKIPPED), CountingBooks()
     market.set(books(("99.9", "100"), ("102", "102.1")))
-    await rounds(store, market, StandingClock(), set(), crowded="bybit").round()
+    await rounds(store, market, StandingClock(NOW), set(), crowded="bybit").round()
     assert len(store.rows) == 1
 
 
 async def test_a_place_is_given_up_only_for_one_that_could_be_entered() -> None:
-    store, market, clock = KeptStore(replace(SKIPPED, signal_id=2, width=0.05)), CountingBooks(), StandingClock()
+    store, market, clock = KeptStore(replace(SKIPPED, signal_id=2, width=0.05)), CountingBooks(), StandingClock(NOW)
     store.rows[1] = entered(signal_id=1, width=0.01)
     following = rounds(store, market, clock, set(), places=1)
     await following.round()

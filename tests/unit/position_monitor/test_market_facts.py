@@ -8,14 +8,15 @@ from position_monitor.application.market_facts import (
     FORGOTTEN_AFTER_REAL_SECONDS,
     MarketFacts,
 )
-from support.monitor_fakes import KeptDecisions, SetMarketData, SetVenues, StandingClock
+from support.monitor_fakes import KeptDecisions, SetMarketData, SetVenues
 from support.replica import SetLeadership
-from support.watched_trades import LOT, terms, trade
+from support.standing_clock import StandingClock
+from support.watched_trades import LOT, NOW, terms, trade
 
 
 class Facts:
     def __init__(self) -> None:
-        self.clock, self.decisions = StandingClock(), KeptDecisions()
+        self.clock, self.decisions = StandingClock(NOW), KeptDecisions()
         self.binance = SetMarketData("binance", {"SOL": terms("binance", 0.0001, 8)})
         self.bybit = SetMarketData("bybit", {"SOL": terms("bybit", 0.0002, 4)})
         self.leadership = SetLeadership()

@@ -12,9 +12,10 @@ from position_monitor.adapters.prometheus import PrometheusMeasurements, show_st
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.ports import BookKey
 from position_monitor.application.watch import Judgement, Tools, TradeWatch, WatchRules
-from support.monitor_fakes import KeptDecisions, SetBooks, SetMarketData, SetVenues, StandingClock
+from support.monitor_fakes import KeptDecisions, SetBooks, SetMarketData, SetVenues
 from support.replica import SetLeadership
-from support.watched_trades import books_at, exit_rules, terms, trade
+from support.standing_clock import StandingClock
+from support.watched_trades import NOW, books_at, exit_rules, terms, trade
 
 RULES = WatchRules(
     exits=exit_rules(),
@@ -56,7 +57,7 @@ def watch_over(books: SetBooks, clock: StandingClock) -> TradeWatch:
 
 
 async def test_the_time_from_a_books_change_to_its_verdict_is_measured_and_no_other_occasion() -> None:
-    books, clock = ToldBooks(), StandingClock()
+    books, clock = ToldBooks(), StandingClock(NOW)
     books.set(books_at("101", "102.5"))
     watch = watch_over(books, clock)
     running = asyncio.create_task(watch.run())
@@ -76,7 +77,7 @@ async def test_the_time_from_a_books_change_to_its_verdict_is_measured_and_no_ot
 
 
 async def test_where_the_watched_trades_stand_is_told_when_somebody_looks() -> None:
-    books, clock = SetBooks(), StandingClock()
+    books, clock = SetBooks(), StandingClock(NOW)
     watch = watch_over(books, clock)
     judgements: list[Judgement] = []
     show_standing(lambda: judgements, 0.003)

@@ -11,9 +11,10 @@ import pytest_asyncio
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.monitor import Monitor
 from position_monitor.application.watch import Tools, WatchRules
-from support.monitor_fakes import KeptDecisions, NoMeasurements, SetBooks, SetLedger, SetVenues, StandingClock
+from support.monitor_fakes import KeptDecisions, NoMeasurements, SetBooks, SetLedger, SetVenues
 from support.replica import SetLeadership
-from support.watched_trades import books_at, exit_rules, fresh_event, trade
+from support.standing_clock import StandingClock
+from support.watched_trades import NOW, books_at, exit_rules, fresh_event, trade
 
 RULES = WatchRules(
     exits=exit_rules(),
@@ -38,7 +39,7 @@ class House:
     def __init__(self, clock: StandingClock | None = None) -> None:
         self.ledger, self.books, self.decisions = SetLedger(trade()), SetBooks(), KeptDecisions()
         self.books.set(books_at("101", "102.5"))
-        clock = clock or StandingClock()
+        clock = clock or StandingClock(NOW)
         self.leadership = SetLeadership()
         facts = MarketFacts(SetVenues(), self.decisions, self.leadership, clock)
         tools = Tools(self.books, facts, self.decisions, NoMeasurements(), self.leadership, clock)
@@ -98,7 +99,7 @@ async def test_a_store_that_comes_back_gets_the_verdict_it_missed(house: House) 
 
 
 async def test_who_begins_to_lead_judges_every_trade_at_once_though_nothing_changed() -> None:
-    built = House(SleepingClock())
+    built = House(SleepingClock(NOW))
     built.leadership.is_ours = False
     running = asyncio.create_task(built.monitor.run())
     await built.until(lambda: built.watched == [7])

@@ -8,8 +8,9 @@ from contextlib import suppress
 from common.domain.order_book import OrderBook
 from common.runtime.clock import SystemClock
 from position_monitor.adapters.venue_books import VenueBooks
-from support.monitor_fakes import SetMarketData, SetVenues, StandingClock
-from support.watched_trades import book
+from support.monitor_fakes import SetMarketData, SetVenues
+from support.standing_clock import StandingClock
+from support.watched_trades import NOW, book
 
 KEY = ("binance", "SOL")
 
@@ -18,7 +19,7 @@ class Polled:
     def __init__(self) -> None:
         self.market = SetMarketData("binance")
         self.market.books["SOL"] = book("binance", "100", "101")
-        self.books = VenueBooks(SetVenues(self.market), StandingClock(), 0.001)
+        self.books = VenueBooks(SetVenues(self.market), StandingClock(NOW), 0.001)
         self.changes = 0
 
     def count(self) -> None:

@@ -6,7 +6,8 @@ from common.runtime.clock import Clock, ReplayClock
 from common.runtime.settings import SettingsError
 from common.venues.addresses import VenueAddress
 from position_monitor.adapters.venue_directory import VenueDirectory
-from support.monitor_fakes import SetMarketData, StandingClock
+from support.monitor_fakes import SetMarketData
+from support.standing_clock import StandingClock
 from support.watched_trades import NOW
 
 ADDRESSES = {
@@ -20,7 +21,7 @@ def connect(address: VenueAddress, clock: Clock) -> SetMarketData:
 
 
 async def test_a_venue_is_connected_once_and_closed_at_the_end() -> None:
-    directory = VenueDirectory(ADDRESSES, connect, StandingClock())
+    directory = VenueDirectory(ADDRESSES, connect, StandingClock(NOW))
     market = directory.market("binance")
     assert isinstance(market, SetMarketData)
     assert directory.market("binance") is market
@@ -29,7 +30,7 @@ async def test_a_venue_is_connected_once_and_closed_at_the_end() -> None:
 
 
 def test_a_venue_without_address_cannot_be_asked() -> None:
-    assert VenueDirectory(ADDRESSES, connect, StandingClock()).market("okx") is None
+    assert VenueDirectory(ADDRESSES, connect, StandingClock(NOW)).market("okx") is None
 
 
 def test_a_replay_never_asks_a_real_venue() -> None:
@@ -42,6 +43,6 @@ async def test_a_protocol_that_is_not_spoken_leaves_the_service_running() -> Non
     def refuse(address: VenueAddress, clock: Clock) -> SetMarketData:
         raise SettingsError("not spoken")
 
-    directory = VenueDirectory(ADDRESSES, refuse, StandingClock())
+    directory = VenueDirectory(ADDRESSES, refuse, StandingClock(NOW))
     assert directory.market("binance") is None
     await directory.close()

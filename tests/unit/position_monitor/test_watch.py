@@ -18,8 +18,9 @@ from position_monitor.application.watch import (
     WatchRules,
 )
 from position_monitor.domain.trade import Asked, Trade, VenueHolding
-from support.monitor_fakes import KeptDecisions, NoMeasurements, SetBooks, SetMarketData, SetVenues, StandingClock
+from support.monitor_fakes import KeptDecisions, NoMeasurements, SetBooks, SetMarketData, SetVenues
 from support.replica import SetLeadership
+from support.standing_clock import StandingClock
 from support.watched_trades import NOW, OPENED_AT, books_at, entry, exit_rules, fresh_event, terms, trade
 
 PROFIT = books_at("102", "102.5")
@@ -41,7 +42,7 @@ class Scene:
     """One watched trade in a world that stands still."""
 
     trade: Trade = field(default_factory=trade)
-    clock: StandingClock = field(default_factory=StandingClock)
+    clock: StandingClock = field(default_factory=lambda: StandingClock(NOW))
     books: SetBooks = field(default_factory=SetBooks)
     decisions: KeptDecisions = field(default_factory=KeptDecisions)
     leadership: SetLeadership = field(default_factory=SetLeadership)
@@ -128,7 +129,7 @@ async def test_a_rule_that_outranks_take_profit_wins_during_the_confirmation() -
             self.time += timedelta(seconds=0.4)
             return self.time
 
-    scene.clock = Hurrying()
+    scene.clock = Hurrying(NOW)
     scene.watch = scene.new_watch()
     await scene.watch.consider()
     assert scene.ids == ["close-7-max_hold_days-1"]

@@ -7,8 +7,9 @@ import pytest
 from signal_ingest.application.ports import SkippedSignal
 from signal_ingest.application.retries import Retries
 from signal_ingest.domain.watchlist_event import EventStatus, begin, confirm
-from support.ingest_fakes import FakeSkippedSignals, TwoClocks
-from support.observed_pairs import at, observation
+from support.ingest_fakes import FakeSkippedSignals
+from support.observed_pairs import MOMENT, at, observation
+from support.standing_clock import StandingClock
 
 EVENT = replace(confirm(begin(observation(0), None, merged=True)), id=7)
 SIGNAL = SkippedSignal(3, 2, "no_tradable_direction", at(30), EVENT)
@@ -18,7 +19,7 @@ class Round:
     """Retries over one skipped signal."""
 
     def __init__(self, signal: SkippedSignal = SIGNAL) -> None:
-        self.clock, self.signals = TwoClocks(), FakeSkippedSignals()
+        self.clock, self.signals = StandingClock(MOMENT), FakeSkippedSignals()
         self.signals.skipped = [signal]
         self.retries = Retries(self.signals, self.clock, lookback_minutes=3)
 

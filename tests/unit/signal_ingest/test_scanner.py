@@ -14,9 +14,10 @@ from signal_ingest.application.venue_feed import BAN_SECONDS_UNSAID, VenueFeed
 from signal_ingest.domain.observation import ObservationType
 from signal_ingest.domain.prediction.history import PairHistory, PairName
 from signal_ingest.domain.prediction.linear import LinearModel
-from support.ingest_fakes import FakeVenue, RecordingStore, TwoClocks
-from support.observed_pairs import MERGING, RULES, observation
+from support.ingest_fakes import FakeVenue, RecordingStore
+from support.observed_pairs import MERGING, MOMENT, RULES, observation
 from support.replica import SetLeadership
+from support.standing_clock import StandingClock
 
 
 class NoPast:
@@ -30,7 +31,7 @@ class Market:
     """Three venues: SOL on all, ETH on two, PIPPIN on one."""
 
     def __init__(self, *only_symbols: str, predictor: Predictor | None = None) -> None:
-        self.clock, self.store = TwoClocks(), RecordingStore()
+        self.clock, self.store = StandingClock(MOMENT), RecordingStore()
         self.leadership = SetLeadership()
         self.listings = Listings({"binance", "bybit", "okx"})
         self.binance = FakeVenue("binance", {"SOL": ("199", "200"), "ETH": ("4000", "4001")})
@@ -117,11 +118,11 @@ async def test_a_venue_that_is_away_at_the_start_joins_when_it_answers() -> None
     assert await market.scan() == 4
 
 
-@pytest.mark.parametrize(("until_seconds", "rest_seconds"), [(None, BAN_SECONDS_UNSAID), (1302.0, 300.0)])
+@pytest.mark.parametrize(("until_seconds", "rest_seconds"), [(None, BAN_SECONDS_UNSAID), (302.0, 300.0)])
 async def test_a_banned_venue_is_left_alone_until_the_ban_is_over(
     until_seconds: float | None, rest_seconds: float
 ) -> None:
-    """The second round is at real second 1002."""
+    """The second round is at real second 2."""
     market = Market()
     await market.scan()
     market.okx.failure = VenueBanned("okx", "too many requests", until_seconds=until_seconds)

@@ -5,14 +5,15 @@ from datetime import timedelta
 
 from signal_ingest.application.upkeep import FORGET_BATCH, Upkeep
 from signal_ingest.domain.watchlist_event import begin, confirm
-from support.ingest_fakes import RecordingStore, TwoClocks
-from support.observed_pairs import MERGING, observation
+from support.ingest_fakes import RecordingStore
+from support.observed_pairs import MERGING, MOMENT, observation
+from support.standing_clock import StandingClock
 
 EVENT = confirm(begin(observation(0), None, merged=True))
 
 
 async def test_an_event_is_announced_again_in_the_second_round_without_a_signal() -> None:
-    store, clock = RecordingStore(), TwoClocks()
+    store, clock = RecordingStore(), StandingClock(MOMENT)
     upkeep = Upkeep(store, clock, MERGING)
     store.unsignalled = [replace(EVENT, id=1)]
     assert await upkeep.announce_unsignalled() == 0
@@ -24,7 +25,7 @@ async def test_an_event_is_announced_again_in_the_second_round_without_a_signal(
 
 
 async def test_it_is_repeated_after_a_minute_but_not_within_five_real_seconds() -> None:
-    store, clock = RecordingStore(), TwoClocks()
+    store, clock = RecordingStore(), StandingClock(MOMENT)
     upkeep = Upkeep(store, clock, MERGING)
     store.unsignalled = [replace(EVENT, id=1)]
     announced = []
@@ -37,7 +38,7 @@ async def test_it_is_repeated_after_a_minute_but_not_within_five_real_seconds() 
 
 
 async def test_looks_that_no_prediction_uses_are_forgotten_in_small_batches() -> None:
-    store, clock = RecordingStore(), TwoClocks()
+    store, clock = RecordingStore(), StandingClock(MOMENT)
     store.forgettable = 2 * FORGET_BATCH + 1
     assert await Upkeep(store, clock, MERGING).forget_observations() == 2 * FORGET_BATCH + 1
     assert store.forgotten_before == [clock.now() - timedelta(days=8)] * 3
