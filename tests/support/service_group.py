@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from starlette.types import ASGIApp
 
 from common.persistence.database import connect_pool
 from common.runtime.clock import ReplayClock
@@ -215,10 +216,11 @@ async def service_group(
     speed: float,
     settings: Mapping[str, str],
     venue_names: tuple[str, str] = ("binance", "bybit"),
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> AsyncIterator[ServiceGroup]:
     """The services with `settings` over `LIVE` and `QUICK`, `speed` market seconds a real second.
 
-    The first venue is the cheap one, the second the dear one.
+    The first venue is the cheap one, the second the dear one; `around` wraps the HTTP application of each.
     """
     time_of_run = ReplayTime(NOON, speed, directory / "clock-started")
     time_of_run.started_file.write_text(repr(time.time()))
@@ -229,7 +231,7 @@ async def service_group(
         pool = await connect_pool(database.owner_dsn, "test")
         exits.push_async_callback(pool.close)
         http = await exits.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
-        venues = {name: await _venue(exits, name, clock) for name in venue_names}
+        venues = {name: await _venue(exits, name, clock, around) for name in venue_names}
         ports = claim(dict.fromkeys(services, 0))
         environment = ServiceEnvironment(
             dsns=database.service_dsns,
@@ -253,13 +255,15 @@ async def service_group(
         )
 
 
-async def _venue(exits: AsyncExitStack, name: str, clock: ReplayClock) -> RunningVenue:
+async def _venue(
+    exits: AsyncExitStack, name: str, clock: ReplayClock, around: Callable[[ASGIApp], ASGIApp]
+) -> RunningVenue:
     contract = instrument_table(path=[[NOON, 100]], quantity_step=LOT, quantity_min=LOT, **_RULES.get(name, {}))
     instruments = dict.fromkeys(SYMBOLS, contract) | {
         COARSE: contract | {"quantity_step": Decimal(1), "quantity_min": Decimal(1)}
     }
     hand = _ReplayedHand(source=clock)
-    running = running_venue(name, clock=hand, balance_usdt=100_000, instruments=instruments)
+    running = running_venue(name, around, hand, balance_usdt=100_000, instruments=instruments)
     return await exits.enter_async_context(running)
 
 

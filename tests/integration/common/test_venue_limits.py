@@ -15,6 +15,7 @@ from common.venues.addresses import VenueAddress
 from common.venues.ccxt.bans import BudgetSpent, VenueBan
 from common.venues.ccxt.limits import VenueGate, VenueLimits
 from common.venues.ccxt.request_limits import ADDRESS, Budget, RequestLimits
+from common.venues.shared_limits import NothingShared
 from common.venues.urgency import urgently
 from local_stack.ports import Ports
 from local_stack.stack import LocalStack, StackPlan
@@ -112,6 +113,29 @@ async def test_a_ban_that_one_process_meets_is_kept_by_the_others_within_millise
             await second.ask()
         async with process(nats_url) as third:
             await until(lambda: third.bans)
+
+
+async def test_a_process_that_starts_knows_what_is_banned_before_it_asks_anything(nats_url: str) -> None:
+    async with process(nats_url) as first:
+        first.gate.ban(418, {"Retry-After": "600"}, "", None)
+        async with process(nats_url) as second:
+            await until(lambda: second.bans)
+    bus = await Bus.connect(nats_url, "test")
+    try:
+        limits = VenueLimits(SystemClock(), bus.venue_limits(), limited=lambda _: LIMITS)
+        await limits.hear_bans([VENUE.name, "okx"])
+        with pytest.raises(VenueBan, match="not asked"):
+            await limits.gate(VENUE).admit("GET", URL, None, is_order=False)
+        assert limits.gate(VenueAddress("okx", "okx", None)).bans.banned_until() is None
+    finally:
+        await bus.close()
+
+
+async def test_a_process_that_nobody_can_tell_of_bans_starts_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.venues.ccxt.limits.BANS_AT_START_SECONDS_MAX", 0.3)
+    limits = VenueLimits(SystemClock(), NothingShared(), limited=lambda _: LIMITS)
+    await limits.hear_bans([VENUE.name])
+    assert limits.gate(VENUE).bans.banned_until() is None
 
 
 async def test_a_shorter_ban_does_not_replace_a_longer_one(nats_url: str) -> None:

@@ -102,6 +102,7 @@ async def main() -> None:
         addresses = venue_addresses(await _venue_names(trading, pool), environment)
         refuse_replay_on_real_venues(clock, simulated(addresses))
         limits = VenueLimits(clock, bus.venue_limits(), trades=True)
+        await limits.hear_bans(addresses)
         books = books_as_set(clock, trading.live_trading_max_book_age_sec, streamed=settings.venue_streams)
         if trading.live_trading_mode == "live":
             keys = credentials(addresses, environment)

@@ -60,6 +60,7 @@ async def main(environment: Mapping[str, str] | None = None, connect: Connect | 
         books_read = books_as_set(clock, trading.live_trading_max_book_age_sec, streamed=settings.venue_streams)
         venues = VenueDirectory(addresses, connect or _connection(books_read, limits), clock)
         async with closing(bus, venues):
+            await limits.hear_bans(addresses)
             outbox = Outbox(SERVICE, pool, bus, clock)
             journal = Journal(SERVICE, pool, clock)
             decisions = PostgresDecisions(pool, outbox, journal)

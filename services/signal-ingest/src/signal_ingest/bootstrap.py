@@ -144,6 +144,7 @@ async def main() -> None:
         bus = await within_patience("NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE, own.nats_stream_replicas))
         resources.push_async_callback(bus.close)
         parts = assemble(configuration, pool, bus)
+        await parts.limits.hear_bans(configuration.addresses)
         background = _upkeep(parts) + (_scanning(configuration, parts, resources) if own.scanner_enabled else [])
         await serve(parts.app, own.http_host, own.http_port, background)
 

@@ -6,10 +6,12 @@ every ban that it knows.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+import structlog
 
 from common.runtime.clock import Clock
 from common.runtime.metrics import BudgetMeasures, VenueMeasures
@@ -22,12 +24,16 @@ from common.venues.ccxt.request_limits import REQUEST_LIMITS, Budget, Cost, Requ
 from common.venues.shared_limits import NothingShared, SharedLimits, SharingAway
 from common.venues.urgency import is_urgent
 
+log = structlog.get_logger(__name__)
+
 ROUND_SECONDS = 0.2
 SLOWED_SECONDS_MAX = 1.0
 """How long a request waits for its share before it is refused."""
 URGENT_SLOWED_SECONDS_MAX = 0.25
 BAN_REPEATED_SECONDS = 5.0
 """A ban that holds is told again now and then: the bus may have lost it."""
+BANS_AT_START_SECONDS_MAX = 5.0
+"""How long a process that starts waits to be told of bans. What is open must be closed also while nobody can tell."""
 BAN_KEYS, BUDGET_KEYS = "ban", "budget"
 
 
@@ -213,6 +219,32 @@ class VenueLimits:
         """Whether what nobody depends on may be asked of the venue; see `VenueGate.has_room`."""
         gate = self._gates.get(venue)
         return gate is None or gate.has_room
+
+    async def hear_bans(self, venues: Iterable[str]) -> None:
+        """Hears which of the venues ban already; for before a process asks any of them anything.
+
+        After `BANS_AT_START_SECONDS_MAX` in which nobody could be asked it is left to `run`.
+        """
+        if self._is_alone:
+            return
+        try:
+            async with asyncio.timeout(BANS_AT_START_SECONDS_MAX):
+                for venue in venues:
+                    await self._hear_ban(f"{BAN_KEYS}.{venue}")
+        except TimeoutError:
+            log.warning("venue_limits.bans_not_heard_at_start")
+
+    async def _hear_ban(self, key: str) -> None:
+        def hear(stored: bytes | None) -> None:
+            self._hear(key, stored or b"")
+
+        while True:
+            try:
+                await self._shared.change(key, hear)
+            except SharingAway:
+                await asyncio.sleep(ROUND_SECONDS)
+            else:
+                return
 
     async def run(self) -> None:
         """Leases shares and hears and tells of bans, without end."""
