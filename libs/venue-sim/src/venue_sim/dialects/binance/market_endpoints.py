@@ -211,7 +211,7 @@ def _contract(symbol: str, rules: Instrument) -> dict[str, Any]:
                 "maxPrice": "1000000",
                 "tickSize": text(rules.price_tick),
             },
-            {"filterType": "LOT_SIZE", **lot},
+            {"filterType": "LOT_SIZE", **lot, "maxQty": text(rules.quantity_max * 10)},
             {"filterType": "MARKET_LOT_SIZE", **lot},
             {"filterType": "MAX_NUM_ORDERS", "limit": 200},
             {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
