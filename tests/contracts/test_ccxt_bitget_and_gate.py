@@ -94,21 +94,6 @@ async def test_gates_orders_say_until_when_they_are_valid() -> None:
         assert int(venue.wire.headers[0]["x-gate-exptime"]) == int(decided * 1000) + 1_500
 
 
-@pytest.mark.parametrize(
-    ("protocol", "code"),
-    [
-        *[("bitget", code) for code in ("40010", "40015", "40725", "45001")],
-        *[("gate", label) for label in ("INTERNAL", "SERVER_ERROR", "TOO_BUSY")],
-    ],
-)
-async def test_an_error_of_the_venues_own_leaves_the_outcome_unknown(protocol: str, code: str) -> None:
-    async with trading(protocol) as venue:
-        name = "code" if protocol == "bitget" else "label"
-        venue.wire.answer = (400, {name: code, "msg": "System is abnormal"})
-        with pytest.raises(OrderOutcomeUnknown):
-            await venue.desk.send(BUY)
-
-
 async def test_a_success_of_bitgets_in_other_words_is_no_refusal() -> None:
     async with trading("bitget") as venue:
         venue.wire.answer = (200, {"code": "00000", "msg": "ok", "requestTime": 1, "data": {"orderId": "1"}})

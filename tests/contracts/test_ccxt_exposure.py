@@ -1,6 +1,7 @@
 """What the ccxt adapter says about exposure when things go wrong on the wire, and what it never does by itself."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -153,6 +154,28 @@ async def test_server_error_leaves_the_outcome_unknown(protocol: str, status: in
         desk.faults.fail(ORDER_PATHS, status, body)
         with pytest.raises(OrderOutcomeUnknown):
             await desk.desk.send(one_sol())
+
+
+FAILURES = {
+    "binance": ({"code": code, "msg": "x"} for code in (-1000, -1001, -1006, -1007, -1008)),
+    "bybit": ({"retCode": code, "retMsg": "x", "result": {}} for code in (429, 5004, 10000, 10016)),
+    "okx": ({"code": code, "msg": "x", "data": []} for code in ("50001", "50004", "50013", "50026", "51054", "51149")),
+    "bitget": ({"code": code, "msg": "x", "data": None} for code in ("40010", "40015", "40725", "45001")),
+    "gate": ({"label": label, "message": "x"} for label in ("INTERNAL", "SERVER_ERROR", "TOO_BUSY")),
+}
+"""What a venue says that could not answer, although the request was good."""
+
+
+@pytest.mark.parametrize(("protocol", "body"), [(name, body) for name, bodies in FAILURES.items() for body in bodies])
+async def test_a_venue_that_could_not_answer_has_refused_nothing(protocol: str, body: dict[str, object]) -> None:
+    async with trading(protocol) as desk:
+        desk.faults.fail(
+            ORDER_PATHS + BOOK_PATHS, 200 if protocol in ("bybit", "okx") else 400, json.dumps(body).encode()
+        )
+        with pytest.raises(OrderOutcomeUnknown):
+            await desk.desk.send(one_sol())
+        with pytest.raises(VenueUnreachable):
+            await desk.market.book("SOL")
 
 
 @EVERY

@@ -76,6 +76,7 @@ def configured(
         }
     )
     exchange.timeout_on_exit = 0
+    exchange.unknown_codes = facts_of(address).unknown_codes
     exchange.ssl_context = _trust(exchange.cafile)
     exchange.has["fetchCurrencies"] = False
     # At DEBUG ccxt logs whole requests, keys and signatures included.
@@ -134,6 +135,7 @@ def marked(base: Any) -> Callable[..., Any]:
 
     class Marked(base):  # type: ignore[misc]  # the class is known at run time only
         gate: VenueGate
+        unknown_codes: frozenset[str]
 
         async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
             await self.gate.admit(method, url, body, is_order=signed_at_ms.get() is not None)
@@ -185,7 +187,7 @@ def marked(base: Any) -> Callable[..., Any]:
                 limited = isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded)
                 if limited or status in (418, 429):
                     raise self.gate.ban(status, headers, body, code) from error
-                if status >= 500:
+                if status >= 500 or code in self.unknown_codes:
                     failure = ccxt_errors.ExchangeNotAvailable(f"{self.id} answered {status} {reason}")
                     failure.venue_code = code
                     raise failure from error

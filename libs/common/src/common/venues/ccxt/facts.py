@@ -31,13 +31,14 @@ class VenueFacts:
     form, `credential_forms` are regular expressions of them.
     `client_order_id_form` writes one of our ids in the venue's alphabet; `client_order_id_parameter` is how orders are
     looked up by it. `duplicate_codes` are answers to an order that was sent before; `unknown_codes` those that ccxt
-    takes for a refusal although the venue does not know whether the order took effect; `unchanged_codes` say that a
-    setting is what it was asked to be. `best_prices` is ccxt's method that has the best prices of all symbols.
+    takes for a refusal although the venue only could not answer: an order may have taken effect, and what was asked may
+    be asked again; `unchanged_codes` say that a setting is what it was asked to be. `best_prices` is ccxt's method that
+    has the best prices of all symbols.
     `says_quote_volume`: orders tell what their fills cost, which is more exact than their average price.
     `unlisted_interval_hours` is the funding interval that the venue documents for contracts missing from its list of
     intervals. `market_order_slippage` is for venues without market orders: how far beyond the swept price, as a
-    fraction of it, an order may trade. `unsaid_seconds` is
-    how long the venue is left alone where it refuses everything and does not say until when, by HTTP status.
+    fraction of it, an order may trade. `unsaid_seconds` is how long the venue is left alone where it refuses everything
+    and does not say until when, by HTTP status.
     """
 
     options: Mapping[str, Any]
@@ -77,7 +78,7 @@ FACTS: Mapping[str, VenueFacts] = {
         # "403, access too frequent": it asks to be left alone for ten minutes.
         unsaid_seconds={**BAN_SECONDS_UNSAID, 403: 600.0},
         duplicate_codes=frozenset({"110072", "110030", "10014"}),
-        unknown_codes=frozenset({"5004", "10000", "10016", "10019"}),
+        unknown_codes=frozenset({"429", "5004", "10000", "10016", "10019"}),
         unchanged_codes=frozenset({"110025", "110026", "110043"}),
         best_prices="fetch_bids_asks",
         says_quote_volume=True,

@@ -66,7 +66,7 @@ def order_error(venue: str, facts: VenueFacts, error: Exception, *, departed: bo
         return OrderOutcomeUnknown(venue, f"this client order id was sent before: {text}", code)
     if isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded | ccxt_errors.InvalidNonce):
         return OrderRejected(venue, text, code)
-    if isinstance(error, ccxt_errors.OperationFailed) or _lost_on_the_way(error) or code in facts.unknown_codes:
+    if isinstance(error, ccxt_errors.OperationFailed) or _lost_on_the_way(error):
         return OrderOutcomeUnknown(venue, text, code)
     if isinstance(error, ccxt_errors.ExchangeError) and code is not None:
         return OrderRejected(venue, text, code)
