@@ -1,7 +1,7 @@
 """What only Hyperliquid has: typed-data signatures, nonces, deadlines, readings that anybody may make, limit prices."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,8 @@ from common.venues.ccxt.trading import connect_trading_venue
 from common.venues.errors import OrderRejected, VenueRefused, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderState
 from support.simulated_venues import KEY, NOON, SECRET, TRADING_KEYS, HandClock, RunningVenue, running_venue
-from venue_sim.dialects.hyperliquid import account_endpoints
+from venue_sim.account import Order
+from venue_sim.dialects.hyperliquid import account_endpoints, fields
 from venue_sim.dialects.hyperliquid.keccak import keccak_256
 from venue_sim.dialects.hyperliquid.signing import address_of
 from venue_sim.faults import FaultSpec
@@ -204,6 +205,28 @@ async def test_order_is_bounded_by_the_swept_price() -> None:
         unfilled = await account.order("SOL", "c2")
         assert unfilled is not None
         assert (unfilled.state, unfilled.filled_quantity) == (OrderState.REJECTED, Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("offered", "remaining"), [("1", None), ("1", Decimal(0)), (None, None), (None, Decimal(0))], ids=str
+)
+async def test_what_a_rejected_order_filled_is_what_its_fills_say(
+    monkeypatch: pytest.MonkeyPatch, offered: str | None, remaining: Decimal | None
+) -> None:
+    monkeypatch.setattr(fields, "_status", lambda _: "iocCancelRejected")
+    if remaining is not None:
+        monkeypatch.setattr(Order, "remaining", remaining)
+    async with AsyncExitStack() as stack:
+        simulated = await stack.enter_async_context(running_venue("hyperliquid"))
+        account, desk = await account_at(stack, simulated)
+        asks = (Level(Decimal(200), Decimal(offered)),) if offered else ()
+        simulated.venue.override_book("SOL", ((), asks))
+        with suppress(OrderRejected):
+            await desk.send(bought("c1", "3"))
+        report = await account.order("SOL", "c1")
+        assert report is not None
+        state = OrderState.CANCELLED if offered else OrderState.REJECTED
+        assert (report.state, report.filled_quantity) == (state, Decimal(offered or 0))
 
 
 async def test_what_filled_is_unknown_while_fills_are_missing_from_the_history() -> None:

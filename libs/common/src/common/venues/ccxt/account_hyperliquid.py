@@ -58,25 +58,23 @@ class HyperliquidAccount(CcxtAccount):
         return decimal(setting["value"]) if setting["type"] == "cross" else None
 
     async def _find_order(self, unified: str, client_order_id: str) -> Mapping[str, Any] | None:
-        order = await super()._find_order(unified, client_order_id)
-        if order is None:
-            return None
-        if order["status"] == "rejected":
-            return {**order, "filled": 0}
-        return {**order, "cost": await self._cost(order)} if order["filled"] else order
-
-    async def _cost(self, order: Mapping[str, Any]) -> Decimal:
-        """What an order's fills cost.
+        """ccxt's order with what its fills cost.
 
         Raises:
             ValueError: they are not as many as the order says, so that neither of the two is believed yet.
         """
+        order = await super()._find_order(unified, client_order_id)
+        if order is None or not order["filled"]:
+            return order
         rows = await self._history("userFillsByTime", order["timestamp"])
-        fills = {row["tid"]: row for row in rows if str(row["oid"]) == order["id"]}.values()
+        fills = list({row["tid"]: row for row in rows if str(row["oid"]) == order["id"]}.values())
         known = sum((decimal(row["sz"]) for row in fills), Decimal(0))
+        if order["status"] == "rejected":
+            # What was refused may have nothing left to be filled, which reads as if all of it had been.
+            order = {**order, "filled": known}
         if known != decimal(order["filled"]):
             raise ValueError(f"order {order['id']} has filled {order['filled']}, of which its fills are {known}")
-        return sum((decimal(row["sz"]) * decimal(row["px"]) for row in fills), Decimal(0))
+        return {**order, "cost": sum((decimal(row["sz"]) * decimal(row["px"]) for row in fills), Decimal(0))}
 
     async def _read_fills(self, unified: str, since: datetime) -> Sequence[Mapping[str, Any]]:
         market = self._exchange.market(unified)
