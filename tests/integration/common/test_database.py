@@ -21,6 +21,11 @@ SELECT EXISTS (SELECT FROM pg_stat_activity
                WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid())
 """
 
+_CANCEL = """
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()
+"""
+
 
 @pytest.fixture
 async def proxy(database: Database) -> AsyncIterator[FaultProxy]:
@@ -119,3 +124,66 @@ async def test_what_arrays_are_made_of_is_asked_once(pool: Pool, monkeypatch: py
             assert row is not None
             assert list(row) == sent
     assert len(asked) == 1
+
+
+async def read_in_a_snapshot(pool: Pool) -> None:
+    """On every connection of the pool: the server refuses to begin one inside of another transaction."""
+    async with AsyncExitStack() as acquired:
+        for _ in range(CONNECTIONS):
+            connection = await acquired.enter_async_context(pool.acquire())
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_what_is_given_up_before_it_is_executed_leaves_no_transaction_behind(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = asyncpg.Connection._get_statement  # type: ignore[attr-defined]
+
+    async def prepared_and_given_up(*asked: object, **how: object) -> object:
+        await prepare(*asked, **how)
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "_get_statement", prepared_and_given_up)
+        with pytest.raises(asyncio.CancelledError):
+            await pool.fetchrow("SELECT count(*) FROM watchlist.live_trade_signal")
+    await read_in_a_snapshot(pool)
+
+
+async def test_an_argument_that_cannot_be_sent_leaves_no_transaction_behind(pool: Pool) -> None:
+    with pytest.raises(asyncpg.DataError):
+        await pool.fetchrow("SELECT FROM watchlist.live_trade_signal WHERE id = $1", "no number")
+    await read_in_a_snapshot(pool)
+
+
+async def test_a_statement_that_an_operator_cancels_is_a_database_that_is_away(pool: Pool, database: Database) -> None:
+    async def cancel() -> None:
+        owner = await asyncpg.connect(database.owner_dsn)
+        while not await owner.fetchval(_CANCEL):  # noqa: ASYNC110  who begins it is another process
+            await asyncio.sleep(0.02)
+        await owner.close()
+
+    async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as group:
+        group.create_task(cancel())
+        with pytest.raises(DATABASE_AWAY):
+            await pool.execute("SELECT pg_sleep(600)", timeout=DEADLINE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.QueryCanceledError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.DiskFullError,
+        asyncpg.OutOfMemoryError,
+        asyncpg.PostgresIOError,
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.DeadlockDetectedError,
+    ],
+)
+def test_what_passes_by_itself_is_no_fault_of_the_statement(error: type[Exception]) -> None:
+    assert issubclass(error, DATABASE_AWAY)

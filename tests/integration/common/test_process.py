@@ -4,11 +4,14 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
 PROGRAM = """
+import asyncio
 import os
 from common.runtime.clock import SystemClock
 from common.runtime.logging import configure_logging
@@ -21,6 +24,11 @@ async def main():
     @app.get("/breaks")
     async def breaks():
         raise RuntimeError(os.environ["SAMPLE_WORD"])
+
+    @app.get("/waits")
+    async def waits():
+        print("waiting", flush=True)
+        await asyncio.sleep(600)
 
     await serve(app, "127.0.0.1", int(os.environ["HTTP_PORT"]), [])
 
@@ -37,25 +45,44 @@ async def answered(url: str) -> int:
                 await asyncio.sleep(0.02)
 
 
-async def test_errors_are_json_secrets_are_files_and_sigterm_ends_it(unused_tcp_port: int, tmp_path: Path) -> None:
-    (tmp_path / "sample_word").write_text("from a file\n")
-    environment = {"HTTP_PORT": str(unused_tcp_port), "SECRETS_DIR": str(tmp_path)}
+@asynccontextmanager
+async def sample(port: int, environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         PROGRAM,
-        env=environment,
+        env={"HTTP_PORT": str(port), **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        assert await answered(f"http://127.0.0.1:{unused_tcp_port}/breaks") == 500
-        process.send_signal(signal.SIGTERM)
-        output, _ = await asyncio.wait_for(process.communicate(), 20)
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_errors_are_json_secrets_are_files_and_sigterm_ends_it(unused_tcp_port: int, tmp_path: Path) -> None:
+    (tmp_path / "sample_word").write_text("from a file\n")
+    async with sample(unused_tcp_port, {"SECRETS_DIR": str(tmp_path)}) as process:
+        assert await answered(f"http://127.0.0.1:{unused_tcp_port}/breaks") == 500
+        process.send_signal(signal.SIGTERM)
+        output, _ = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0
     lines = [json.loads(line) for line in output.decode().splitlines() if line]
     assert any("from a file" in line.get("exception", "") for line in lines)
+
+
+async def test_who_waits_for_an_answer_when_the_process_ends_is_told_so(unused_tcp_port: int) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    async with sample(unused_tcp_port, {}) as process, httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        assert await answered(f"{url}/health/live") == 200
+        asking = asyncio.create_task(http.get(f"{url}/waits"))
+        assert process.stdout is not None
+        while await asyncio.wait_for(process.stdout.readline(), 20) != b"waiting\n":
+            pass
+        process.send_signal(signal.SIGTERM)
+        answer = await asking
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert answer.json()["detail"] == "the service ends now: ask again"

@@ -1,5 +1,6 @@
 """Connections to Postgres: asyncpg with explicit SQL, JSON decoded, and errors sorted into away and wrong."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from types import SimpleNamespace
@@ -41,14 +42,19 @@ _NOTHING_PREPARED = SimpleNamespace(name="none")
 
 DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    # An operator, or the server's own end, took the connection or the statement away.
+    asyncpg.OperatorInterventionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    # Its disk or its memory is full, or it has as many connections as it takes.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    # It became the standby of another one.
+    asyncpg.ReadOnlySQLTransactionError,
+    # It chose this transaction to end a deadlock.
+    asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
     # A pooled connection that has heard its server end, but not yet seen the socket close, refuses its next query so.
     asyncpg.InternalClientError,
-    asyncpg.TooManyConnectionsError,
     OSError,
     TimeoutError,
 )
@@ -149,7 +155,8 @@ class _PooledConnection(_RawConnection):
     async def _answered(self, statement: Awaitable[T], timeout: float | None) -> T:
         """The statement's answer. Where none comes the connection ends at once instead of waiting until the server
         has cancelled the statement, and so do the pool's others before they are used again: whatever hung, hung for
-        them too. A statement with a time limit of its own only ends its own connection.
+        them too. A statement with a time limit of its own only ends its own connection, and so does one that is given
+        up outside of a transaction.
         """
         try:
             return await statement
@@ -157,6 +164,12 @@ class _PooledConnection(_RawConnection):
             self.terminate()
             if timeout is None:
                 await self.expire_others()
+            raise
+        except (asyncio.CancelledError, asyncpg.DataError):
+            # A statement is prepared first and executed then. What is given up in between leaves the server in a
+            # transaction that nobody knows of, and the next one on this connection would find itself inside of it.
+            if not self.is_closed() and not self.is_in_transaction():
+                self.terminate()
             raise
 
 

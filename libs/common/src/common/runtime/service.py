@@ -22,6 +22,7 @@ from fastapi import FastAPI, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from nats.errors import Error as NatsError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.messaging.failures import BUS_ERRORS
 from common.persistence.database import DATABASE_AWAY
@@ -31,7 +32,7 @@ from common.runtime.health import Check, check_all
 from common.runtime.http_watch import HttpWatch
 from common.runtime.inputs import ID_MAX
 from common.runtime.metrics import DEPENDENCY_UP, LOOP_FAILURES
-from common.runtime.problems import PROBLEM_RESPONSES, install_problem_handlers
+from common.runtime.problems import PROBLEM_RESPONSES, install_problem_handlers, problem_response
 from common.runtime.secret_files import with_secret_files
 from common.runtime.settings import SettingsError
 from common.runtime.tracing import configure_tracing
@@ -137,6 +138,27 @@ async def _round(work: Callable[[], Awaitable[object]], name: str) -> None:
         log.warning("loop.failed", loop=name, error=repr(error))
 
 
+def _to_the_end(app: ASGIApp) -> ASGIApp:
+    """Tells whose answer is not ready when the process ends that it ends; uvicorn would tell them that it failed."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if scope["type"] != "http" or has_begun:
+                raise
+            await problem_response(503, "the service ends now: ask again")(scope, receive, send)
+
+    return answer
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, which would end the process before anything is closed."""
 
@@ -168,7 +190,7 @@ async def serve(app: FastAPI, host: str, port: int, background: list[Coroutine[A
     """
     listener = _listen(host, port)
     config = uvicorn.Config(
-        app,
+        _to_the_end(app),
         log_config=None,  # so that uvicorn's lines go where all others go, as JSON
         log_level="warning",
         access_log=False,
