@@ -76,10 +76,13 @@ def principal_of(request: Request) -> Principal:
 
 
 def credential_of(request: Request) -> dict[str, str]:
-    """The headers that the request was let in with, to ask another service on its behalf."""
+    """The headers that the request was let in with, to ask another service on its behalf.
+
+    What no header should hold is none; it gets as far as here where access is off.
+    """
     authorization, session = request.headers.get("authorization"), request.cookies.get(SESSION_COOKIE)
     if authorization is not None:
-        return {"Authorization": authorization}
+        return {"Authorization": authorization} if authorization.isascii() else {}
     return {"Cookie": f"{SESSION_COOKIE}={session}"} if session and principal_of(request).is_named else {}
 
 
