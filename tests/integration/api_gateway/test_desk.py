@@ -113,6 +113,19 @@ async def test_a_flatten_that_nobody_takes_up_says_so_and_later_what_the_executo
     assert (shown["client_order_id"], shown["price"], shown["fee_usdt"]) == ("c-1", "100.1", None)
 
 
+async def test_a_flatten_is_never_told_what_became_of_one_that_the_audit_has_forgotten(
+    gateway: Gateway, rows: LedgerRows
+) -> None:
+    await rows.pool.execute(
+        "INSERT INTO watchlist.operator_flatten VALUES "
+        "('flatten-binance-SOL-1', 'k', 'binance', 'SOL', 'operator:ada', 'flat', $1, $2)",
+        {"venue_quantity": "0", "read_at": NOON},
+        NOON,
+    )
+    said = (await gateway.http.post(f"{PREFIX}/flatten_position", json=FLATTEN)).json()
+    assert (said["request_id"], said["status"]["state"]) == ("flatten-binance-SOL-2", "asked")
+
+
 @pytest.mark.parametrize("path", ["overview", "signals", "events", "positions", "orders", "errors", "scale_in"])
 async def test_who_polls_is_told_that_nothing_changed(gateway: Gateway, rows: LedgerRows, path: str) -> None:
     trade = await rows.trade()

@@ -4,13 +4,15 @@ from api_gateway.application.flatten import FlattenStatus
 from api_gateway.application.ports import LedgerAway, Operator
 from common.messages.contracts import FlattenRequested
 from common.messages.subjects import FLATTEN_REQUESTED
-from common.messaging.outbox import Outbox
+from common.messaging.outbox import Outbox, OutboxMessage
 from common.persistence.database import DATABASE_AWAY, Pool
 from common.persistence.journal import Journal
 
 DECISION = "flatten_requested"
 
 _ASKED_BEFORE = "SELECT count(*) FROM watchlist.audit WHERE service = $1 AND decision = $2"
+# The audit is kept for a time and flattens for ever: a number that comes again must not find what became of an old one.
+_TAKEN_UP_BEFORE = "SELECT EXISTS (SELECT FROM watchlist.operator_flatten WHERE request_id = $1)"
 _STATUS = "SELECT state, evidence, updated_at FROM watchlist.operator_flatten WHERE request_id = $1"
 _FILLS = """
 SELECT placed.client_order_id, fill.fill_id, fill.side, fill.price, fill.quantity, fill.fee_usdt, fill.traded_at
@@ -33,7 +35,8 @@ class PostgresFlattenDesk:
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 number = 1 + await connection.fetchval(_ASKED_BEFORE, self._service, DECISION)
-                while True:
+                added: list[OutboxMessage] = []
+                while not added:
                     wish = FlattenRequested(
                         request_id=f"flatten-{venue}-{symbol}-{number}",
                         venue=venue,
@@ -42,9 +45,8 @@ class PostgresFlattenDesk:
                         requested_by=f"operator:{operator.who}",
                         why=why,
                     )
-                    added = await self._outbox.add(connection, FLATTEN_REQUESTED, wish.request_id, wish)
-                    if added:
-                        break
+                    if not await connection.fetchval(_TAKEN_UP_BEFORE, wish.request_id):
+                        added = await self._outbox.add(connection, FLATTEN_REQUESTED, wish.request_id, wish)
                     number += 1
                 evidence = operator.evidence() | wish.model_dump(include={"request_id", "venue", "include_unowned"})
                 await self._journal.decided(DECISION, evidence | {"why": why}, symbol=symbol, connection=connection)
