@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from chaos import invariants
 from chaos.crashing import End
@@ -26,6 +27,7 @@ WOKEN_SECONDS = 3.0
 """For whatever a process that woke up still does: nothing tells that it has nothing left to do."""
 
 _SIGNALS = "SELECT id, status FROM watchlist.live_trade_signal WHERE symbol = $1 ORDER BY id"
+_FLATTENS = "SELECT state FROM watchlist.operator_flatten WHERE symbol = $1"
 _IS_CLOSED = "SELECT status = 'closed' FROM watchlist.live_trade_signal WHERE id = $1"
 _IN_FLIGHT = """
 SELECT EXISTS (SELECT FROM watchlist.live_trade_signal s WHERE s.symbol = $1 AND (s.status IN ('opening', 'closing')
@@ -199,6 +201,8 @@ async def _set_out(house: House, point: Point, symbol: str, end: End) -> asyncio
             return asyncio.create_task(_closed(house, signal_id))
         case Stage.CLOSING:
             return asyncio.create_task(closed_on_demand(house, signal_id, is_repeated=_is_lost(point)))
+        case Stage.FLATTENING:
+            return asyncio.create_task(_flattened(house, symbol, signal_id, is_repeated=_is_lost(point)))
     return None
 
 
@@ -250,12 +254,27 @@ def _is_lost(point: Point) -> bool:
 
 async def closed_on_demand(house: House, signal_id: int, *, is_repeated: bool) -> None:
     """An operator asks, once or until he is answered, and the trade is closed."""
-
-    async def asked() -> bool:
-        return await house.ask_to_close(signal_id) or not is_repeated
-
-    await until(f"the close of trade {signal_id} is asked for", asked, AT_REST_WITHIN_SECONDS)
+    await _asked(f"the close of trade {signal_id}", partial(house.ask_to_close, signal_id), is_repeated=is_repeated)
     await _closed(house, signal_id)
+
+
+async def _flattened(house: House, symbol: str, signal_id: int, *, is_repeated: bool) -> None:
+    """The same for a flatten of the trade's long leg: the trade is closed as a whole, and the wish is answered."""
+    await _asked(f"the flatten of {symbol}", partial(house.ask_to_flatten, symbol), is_repeated=is_repeated)
+    await _closed(house, signal_id)
+
+    async def told() -> bool:
+        states = [row["state"] for row in await house.rows(_FLATTENS, symbol)]
+        return bool(states) and set(states) == {"flat"}
+
+    await until(f"{symbol} is told to be flat", told, AT_REST_WITHIN_SECONDS)
+
+
+async def _asked(what: str, ask: Callable[[], Awaitable[bool]], *, is_repeated: bool) -> None:
+    async def asked() -> bool:
+        return await ask() or not is_repeated
+
+    await until(f"{what} is asked for", asked, AT_REST_WITHIN_SECONDS)
 
 
 async def _closed(house: House, signal_id: int) -> None:

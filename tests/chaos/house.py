@@ -195,6 +195,12 @@ class House:
         order = {"signal_id": signal_id, "who": "chaos", "why": "the test asks for it", "wait_seconds": 0}
         return await self._accepted(url, order, {200, 202, 409})
 
+    async def ask_to_flatten(self, symbol: str) -> bool:
+        """The same for a flatten of the symbol at the cheap venue."""
+        url = f"{self.stack.service_url('api_gateway')}/api/live_trading/flatten_position"
+        order = {"venue": self.long_venue, "symbol": symbol, "who": "chaos", "why": "the test asks for it"}
+        return await self._accepted(url, {**order, "wait_seconds": 0}, {200, 202, 409})
+
     async def _accepted(self, url: str, body: Mapping[str, object], answers: set[int]) -> bool:
         try:
             response = await self.http.post(url, json=body)

@@ -30,6 +30,7 @@ class Stage(StrEnum):
     SETTLING = "settling"
     UNWINDING = "unwinding"
     CLOSED_BY_HAND = "closed by hand"
+    FLATTENING = "flattening"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,10 @@ DECIDE = Target(
 )
 WISH = Target("publish the wish", "common.messaging.bus", "Bus.publish", "trade.")
 FORCE_CLOSE = Target("request", "api_gateway.adapters.close_requests", "PostgresCloseDesk.request")
+FLATTEN = Target("ask to flatten", "api_gateway.adapters.flatten_requests", "PostgresFlattenDesk.request", "any")
+BEGIN_FLATTEN = Target("begin_flatten", "executor.adapters.flattens", "PostgresFlattens.begin")
+TELL_FLATTEN = Target("tell of the flatten", "executor.adapters.flattens", "PostgresFlattens.tell", "any")
+FLATTEN_ACK = Target("ack of the flatten", "nats.aio.msg", "Msg.ack", "position.flatten.requested")
 
 _COMMIT = (Side.BEFORE, Side.UNCOMMITTED, Side.COMMITTED)
 _ONE_STATEMENT = (Side.BEFORE, Side.AFTER)
@@ -134,6 +139,11 @@ POINTS: tuple[Point, ...] = (
     *_around(EXECUTOR, Stage.CLOSING, RECORD_OUTCOME, _ONE_STATEMENT, BOTH_LEGS),
     *_around(EXECUTOR, Stage.CLOSING, FINISH_CLOSE, _COMMIT),
     *_around(EXECUTOR, Stage.CLOSING, CLOSE_ACK, _ONE_STATEMENT),
+    *_around(EXECUTOR, Stage.FLATTENING, BEGIN_FLATTEN, _ONE_STATEMENT),
+    *_around(EXECUTOR, Stage.FLATTENING, BEGIN_CLOSE, (Side.COMMITTED,)),
+    *_around(EXECUTOR, Stage.FLATTENING, SEND, (Side.SENT,), BOTH_LEGS),
+    *_around(EXECUTOR, Stage.FLATTENING, TELL_FLATTEN, _COMMIT),
+    *_around(EXECUTOR, Stage.FLATTENING, FLATTEN_ACK, _ONE_STATEMENT),
     *_around(EXECUTOR, Stage.SETTLING, ADD_FUNDING, _ONE_STATEMENT),
     *_around(EXECUTOR, Stage.SETTLING, FINALISE, _COMMIT),
     *_around(INGEST, Stage.OPENING, RECORD, (*_COMMIT, Side.AFTER)),
@@ -146,6 +156,7 @@ POINTS: tuple[Point, ...] = (
     *_around(MONITOR, Stage.SCALING_IN, WISH, _ONE_STATEMENT),
     *_around(GATEWAY, Stage.CLOSING, FORCE_CLOSE, (*_COMMIT, Side.AFTER)),
     *_around(GATEWAY, Stage.CLOSING, WISH, _ONE_STATEMENT),
+    *_around(GATEWAY, Stage.FLATTENING, FLATTEN, (*_COMMIT, Side.AFTER)),
 )
 
 NATS_TROUBLE: tuple[Point, ...] = (
