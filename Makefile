@@ -54,7 +54,7 @@ simulate: $(STAMP)  ## seeded runs of all services on one virtual clock; SEEDS=n
 bench: $(STAMP)  ## p50 and p99 of the hot paths
 	@cd tests && ../$(BIN)/python -m benchmarks
 
-chaos: $(STAMP)  ## end every process at every point, and check the books; ONLY='executor closing' plays some of it; VENUES
+chaos: $(STAMP)  ## end every process at every point, and check the books; ONLY='executor closing' for some, VENUES=gate,okx
 	@cd tests && VENUES='$(VENUES)' ../$(BIN)/python -m chaos '$(ONLY)'
 
 # Needs uv (https://docs.astral.sh/uv); the lock has hashes of every platform's files and no index address.

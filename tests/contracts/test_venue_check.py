@@ -91,6 +91,7 @@ async def test_a_venue_that_is_away_fails_every_card(capsys: pytest.CaptureFixtu
     code, told, _ = await checked(["--venue", "okx"], environment("okx", "http://127.0.0.1:9"), capsys)
     assert code == 1
     assert not any(card["passed"] for card in told["cards"])
+    assert "ClientConnectorError" in told["cards"][0]["said"]
 
 
 @pytest.mark.parametrize("venue", ["kraken", "OKX"])

@@ -22,7 +22,13 @@ _BATCH_BODY = {
     "requestBody": {
         "required": True,
         "description": "One observation a line, in the form of POST /signals.",
-        "content": {"application/x-ndjson": {"schema": {"type": "string", "pattern": r"\S"}}},
+        "content": {
+            "application/x-ndjson": {
+                "schema": {"type": "string", "pattern": r"\S"},
+                "example": '{"symbol": "SOL", "type": "B", "long": {"venue": "binance", "price": "181.2"}, '
+                '"short": {"venue": "bybit", "price": "186.9"}}\n',
+            }
+        },
     }
 }
 

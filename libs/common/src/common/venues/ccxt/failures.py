@@ -85,4 +85,6 @@ def _lost_on_the_way(error: Exception) -> bool:
 
 
 def _text(error: Exception) -> str:
-    return _QUERY.sub("", str(error))[:_TEXT_LENGTH_MAX]
+    """The error's words; of a request without an answer ccxt tells only where it went, so what befell it is added."""
+    befell = f": {type(error.__cause__).__name__}" if _lost_on_the_way(error) else ""
+    return _QUERY.sub("", str(error))[:_TEXT_LENGTH_MAX] + befell
