@@ -48,7 +48,7 @@ lint: $(STAMP)  ## style, types and the layer rules
 	@MYPYPATH=tests $(BIN)/mypy --strict $(SOURCES) $(wildcard scripts) tests
 	@$(BIN)/lint-imports
 
-simulate: $(STAMP)  ## seeded runs of all services on one virtual clock; SEEDS=n FIRST=n, SEED=n, PLANTED=name|all
+simulate: $(STAMP)  ## seeded runs of all services but the gateway on one virtual clock; SEEDS=n FIRST=n, SEED=n, PLANTED=name|all
 	@cd tests && ../$(BIN)/python -m simulation $(foreach name,SEEDS FIRST SEED PLANTED,$(if $($(name)),$(name)=$($(name))))
 
 bench: $(STAMP)  ## p50 and p99 of the hot paths
