@@ -23,6 +23,7 @@ class FakeVenue:
         self.venue = venue
         self.prices = dict(prices)
         self.rates: dict[str, float] = dict.fromkeys(prices, 0.0001)
+        self.halted: set[str] = set()
         self.failure: VenueError | None = None
         self.reads: list[str] = []
 
@@ -30,7 +31,16 @@ class FakeVenue:
         self._read("instruments")
         step = Decimal("0.1")
         return {
-            symbol: Instrument(self.venue, symbol, step, step, Decimal(5), Decimal("0.01")) for symbol in self.prices
+            symbol: Instrument(
+                self.venue,
+                symbol,
+                step,
+                step,
+                Decimal(5),
+                Decimal("0.01"),
+                halted="not traded now" if symbol in self.halted else None,
+            )
+            for symbol in self.prices
         }
 
     async def book(self, symbol: str) -> OrderBook:

@@ -13,11 +13,18 @@ from support.ledger_rows import NOON
 from support.standing_clock import StandingClock
 
 
-def market(base: str, *, contract_size: float = 1.0, lot_step: float = 0.1, active: bool = True) -> dict[str, Any]:
+def market(
+    base: str,
+    *,
+    contract_size: float | None = 1.0,
+    lot_step: float = 0.1,
+    active: bool = True,
+    settle: str = "USDT",
+) -> dict[str, Any]:
     return {
-        "symbol": f"{base}/USDT:USDT",
+        "symbol": f"{base}/{settle}:{settle}",
         "base": base,
-        "settle": "USDT",
+        "settle": settle,
         "swap": True,
         "linear": True,
         "active": active,
@@ -43,7 +50,10 @@ class FakeExchange:
         await self.held.wait()
         if self.failing:
             raise ccxt_errors.RequestTimeout("the test says so")
-        self.markets = {one["symbol"]: one for one in self.listed}
+        self.set_markets(self.listed)
+
+    def set_markets(self, markets: list[dict[str, Any]]) -> None:
+        self.markets = {one["symbol"]: one for one in markets}
 
     async def close(self) -> None:
         self.closed = True
@@ -101,13 +111,40 @@ async def test_a_changed_lot_step_alone_halts_nothing() -> None:
     assert markets.halted("SOL") is None
 
 
-async def test_a_contract_that_is_listed_no_longer_stays_known_so_that_it_can_be_closed() -> None:
+@pytest.mark.parametrize("now", [[market("ETH", active=False)], []], ids=["not traded", "not listed"])
+async def test_a_contract_that_is_traded_no_longer_stays_known_so_that_it_can_be_closed(now: list[Any]) -> None:
     markets, exchange, clock = made(market("SOL"), market("ETH"))
     await markets.load()
-    exchange.listed = [market("SOL"), market("ETH", active=False)]
+    exchange.listed = [market("SOL"), *now]
     clock.pass_(RENEW_EVERY_SECONDS)
     await renewed(markets)
     assert await markets.unified("ETH") == "ETH/USDT:USDT"
+    assert markets.symbol_of("ETH/USDT:USDT") == "ETH"
+    assert "ETH/USDT:USDT" in exchange.markets, "ccxt reads positions and writes orders of what it knows only"
+    assert "does not trade it now" in (markets.halted("ETH") or "")
+    assert markets.halted("SOL") is None
+    exchange.listed = [market("SOL"), market("ETH")]
+    clock.pass_(RENEW_EVERY_SECONDS)
+    await renewed(markets)
+    assert markets.halted("ETH") is None
+
+
+async def test_what_is_not_traded_when_a_process_starts_is_known_and_halted() -> None:
+    markets, _, _ = made(market("SOL"), market("ETH", active=False), market("NEW", active=False, contract_size=None))
+    assert set(await markets.load()) == {"SOL", "ETH"}
+    assert markets.symbol_of("ETH/USDT:USDT") == "ETH"
+    assert markets.halted("SOL") is None
+    assert "does not trade it now" in (markets.halted("ETH") or "")
+
+
+async def test_what_is_held_is_not_taken_for_another_contract_of_the_same_base() -> None:
+    markets, exchange, clock = made(market("SOL"), market("SOL", settle="USDC"))
+    assert await markets.unified("SOL") == "SOL/USDT:USDT"
+    exchange.listed = [market("SOL", settle="USDC")]
+    clock.pass_(RENEW_EVERY_SECONDS)
+    await renewed(markets)
+    assert await markets.unified("SOL") == "SOL/USDT:USDT"
+    assert markets.halted("SOL") is not None
 
 
 async def test_an_unknown_symbol_is_looked_for_at_most_once_a_minute() -> None:

@@ -87,6 +87,13 @@ async def test_a_symbol_that_a_venue_lists_later_is_looked_at_from_then_on() -> 
     assert market.pairs() == ["PIPPIN binance>bybit"]
 
 
+async def test_what_may_not_be_opened_is_not_looked_at() -> None:
+    market = Market()
+    market.binance.halted.add("SOL")
+    await market.scan()
+    assert market.pairs() == ["ETH binance>bybit", "SOL okx>bybit"]
+
+
 async def test_funding_is_read_again_when_its_time_has_passed() -> None:
     market = Market()
     await market.scan()

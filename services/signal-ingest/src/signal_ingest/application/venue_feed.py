@@ -44,10 +44,10 @@ class VenueFeed:
         self._banned_until = 0.0
 
     async def learn_symbols(self) -> bool:
-        """Reads what the venue lists now; True when that is known, be it from an earlier time."""
+        """Reads what may be opened at the venue now; True when that is known, be it from an earlier time."""
         answer = await self._ask("instruments", self._market.instruments, SLOW_READ_TIMEOUT_SECONDS)
         if answer:
-            self.symbols = frozenset(answer)
+            self.symbols = frozenset(symbol for symbol, rules in answer.items() if rules.halted is None)
         return bool(self.symbols)
 
     async def refresh_funding(self, symbols: Collection[str]) -> None:

@@ -43,9 +43,9 @@ class Markets:
     """The linear perpetuals of one venue as it lists them now, and the ccxt exchange that trades them.
 
     They are read anew every hour in the background, so that no order waits for it, and when a symbol is asked for
-    that is not known, at most once a minute. A contract that the venue no longer lists stays known: what is held of
-    it must be closed. One whose size changed is halted until the process starts anew: nobody knows which size the
-    venue meant in what was read around the change.
+    that is not known, at most once a minute. A contract that the venue does not trade now, or lists no longer, is known
+    all the same, and halted: what is held of it must be seen and closed. One whose size changed is halted until the
+    process starts anew: nobody knows which size the venue meant in what was read around the change.
     """
 
     def __init__(self, venue: str, exchange: Any, clock: Clock) -> None:
@@ -54,7 +54,8 @@ class Markets:
         self._clock = clock
         self._markets: dict[str, Mapping[str, Any]] = {}
         self._symbols: dict[str, str] = {}
-        self._halted: dict[str, str] = {}
+        self._traded: frozenset[str] = frozenset()
+        self._resized: dict[str, str] = {}
         self._asked_seconds = -math.inf
         self._renewal: asyncio.Task[None] | None = None
 
@@ -83,7 +84,8 @@ class Markets:
 
     def halted(self, symbol: str) -> str | None:
         """Why nothing may be opened in a contract that is known, or None."""
-        return self._halted.get(symbol)
+        untraded = None if symbol in self._traded else f"{symbol} is halted: the venue does not trade it now"
+        return self._resized.get(symbol) or untraded
 
     async def close(self) -> None:
         """Closes the exchange, and ends what is being read."""
@@ -104,10 +106,19 @@ class Markets:
         self._asked_seconds = self._clock.monotonic()
         await self.exchange.load_markets(bool(self._markets))
         found = _linear_perpetuals(self.exchange.markets.values())
+        for symbol, known in self._markets.items():
+            # What is held is held of the contract that was known first, whatever else has the same base by now.
+            if symbol in found and found[symbol]["symbol"] != known["symbol"]:
+                del found[symbol]
         for symbol, market in found.items():
             self._tell_of_change(symbol, market)
+        self._traded = frozenset(symbol for symbol, market in found.items() if market["active"])
         self._markets = {**self._markets, **found}
         self._symbols = {market["symbol"]: symbol for symbol, market in self._markets.items()}
+        unlisted = [market for market in self._markets.values() if market["symbol"] not in self.exchange.markets]
+        if unlisted:
+            # ccxt forgets them, and would take their positions for those of contracts that are not ours.
+            self.exchange.set_markets([*self.exchange.markets.values(), *unlisted])
 
     def _tell_of_change(self, symbol: str, market: Mapping[str, Any]) -> None:
         """Contract size and lot step decide what a quantity means: a change of them is taken over, and said."""
@@ -117,7 +128,7 @@ class Markets:
             log.warning("markets.rules_changed", venue=self.venue, symbol=symbol, before=before, after=after)
             if before["contract_size"] != after["contract_size"]:
                 sizes = f"from {before['contract_size']} to {after['contract_size']}"
-                self._halted[symbol] = f"{symbol} is halted: the venue changed its contract size {sizes}"
+                self._resized[symbol] = f"{symbol} is halted: the venue changed its contract size {sizes}"
 
     async def unified(self, symbol: str) -> str:
         """ccxt's name of our symbol; raises as `market`."""
@@ -142,20 +153,25 @@ class Markets:
             contract_size=size,
             quantity_max=min(map(decimal, largest)) * size if largest else None,
             leverage_max=optional_decimal(limits["leverage"]["max"]),
-            halted=self._halted.get(symbol),
+            halted=self.halted(symbol),
         )
 
 
 def _linear_perpetuals(markets: Any) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for market in markets:
-        listed = market["swap"] and market["linear"] and market["active"] and market["settle"] in _SETTLEMENTS
-        if not listed or not _SYMBOL.match(market["base"]):
+        is_ours = market["swap"] and market["linear"] and market["settle"] in _SETTLEMENTS
+        if not is_ours or not _SYMBOL.match(market["base"]) or not (market["active"] or _has_rules(market)):
             continue
         known = found.get(market["base"])
         if known is None or _SETTLEMENTS.index(market["settle"]) < _SETTLEMENTS.index(known["settle"]):
             found[market["base"]] = market
     return found
+
+
+def _has_rules(market: Mapping[str, Any]) -> bool:
+    """Not of what is only announced."""
+    return None not in (market["contractSize"], market["precision"]["amount"], market["precision"]["price"])
 
 
 def _rules(market: Mapping[str, Any]) -> dict[str, str]:
