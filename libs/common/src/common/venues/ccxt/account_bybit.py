@@ -28,15 +28,23 @@ class BybitAccount(CcxtAccount):
         return Balance(total, decimal(raw["totalAvailableBalance"] or 0))
 
     async def _read_positions(self, unified: str | None) -> Sequence[Mapping[str, Any]]:
+        """Asked for all, Bybit answers those of one settlement coin: without one, ccxt asks for USDT alone."""
+        if unified is not None:
+            return await self._position_pages([unified], {})
+        settlements = {market["settle"] for market in (await self._markets.load()).values()}
+        pages = [self._position_pages(None, {"settleCoin": coin}) for coin in sorted(settlements)]
+        return [row for rows in await asyncio.gather(*pages) for row in rows]
+
+    async def _position_pages(self, unified: list[str] | None, asked: Mapping[str, str]) -> list[Mapping[str, Any]]:
         rows: list[Mapping[str, Any]] = []
-        parameters: dict[str, Any] = {}
+        parameters = dict(asked)
         while True:
-            page = await self._exchange.fetch_positions([unified] if unified else None, parameters)
+            page = await self._exchange.fetch_positions(unified, parameters)
             rows += page
             cursor = _cursor(page)
             if not cursor:
                 return rows
-            parameters = {"cursor": cursor}
+            parameters = {**asked, "cursor": cursor}
 
     async def _read_position_mode(self, unified: str) -> PositionMode:
         rows = await self._position_rows(unified)

@@ -141,6 +141,8 @@ class AccountEndpoints:
             return {"category": category(params), "list": [], "nextPageCursor": ""}
         if not params.get("symbol") and not params.get("settleCoin"):
             raise BybitError(10001, "Missing some parameters that must be filled in, symbol or settleCoin")
+        if not params.get("symbol") and params["settleCoin"] != QUOTE:
+            return {"category": "linear", "list": [], "nextPageCursor": ""}
         self._venue.settle()
         held = [self._venue.shown.position(symbol) for symbol in self._asked(params)]
         shown = [position for position in held if position.quantity or params.get("symbol")]
