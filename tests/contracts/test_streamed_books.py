@@ -14,6 +14,7 @@ from common.domain.order_book import OrderBook
 from common.runtime.clock import SystemClock
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt import book_stream, streamed_books
+from common.venues.ccxt.exchanges import make_exchange
 from common.venues.ccxt.limits import VenueLimits
 from common.venues.ccxt.market_data import connect_market_data
 from common.venues.ccxt.request_limits import CONNECTIONS, REQUEST_LIMITS, Budget, MessageLimit
@@ -22,7 +23,7 @@ from common.venues.ccxt.streamed_books import StreamedBooks
 from common.venues.ccxt.streaming import STREAMS, make_streaming_exchange
 from common.venues.errors import VenueBanned
 from support.shared_limits import SharedInMemory
-from support.simulated_venues import RunningVenue, running_venue
+from support.simulated_venues import TRADING_KEYS, RunningVenue, running_venue
 from venue_sim.faults import FaultSpec
 
 EVERY = pytest.mark.parametrize("protocol", sorted(STREAMS))
@@ -290,6 +291,16 @@ async def test_a_connection_is_sent_no_more_than_it_may_be(protocol: str, monkey
 
 def lost_for(venue: str, why: str) -> float:
     return REGISTRY.get_sample_value("tandem_book_streams_lost_total", {"venue": venue, "why": why}) or 0.0
+
+
+@EVERY
+async def test_what_streams_keeps_the_pace_of_its_venue_also_beside_orders_that_have_none(protocol: str) -> None:
+    address = VenueAddress(protocol, protocol, None)
+    orders = make_exchange(address, VenueLimits(SystemClock()), TRADING_KEYS, paced=False)
+    streaming = make_streaming_exchange(address, orders)
+    assert streaming.enableRateLimit
+    assert not orders.enableRateLimit
+    await asyncio.gather(streaming.close(), orders.close())
 
 
 @EVERY
