@@ -86,7 +86,10 @@ _CONNECTION: tuple[str, Cost] = (r"^CONNECT ", {CONNECTIONS: 1})
 
 
 def _connections(units: int, window_seconds: int, lease_seconds: int) -> dict[str, Budget]:
-    """Nothing of them is kept back: who closes a trade needs no stream."""
+    """Nothing of them is kept back: who closes a trade needs no stream.
+
+    Where a venue documents how many may be open, and not how many may be begun, no more than those in five minutes.
+    """
     return {CONNECTIONS: Budget(units, window_seconds, lease_seconds, reserve_percent=0)}
 
 
@@ -95,7 +98,8 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
     # GET /fapi/v1/exchangeInfo. A book of 50 levels weighs 2, of 500 it is 10, premiumIndex of all symbols 10;
     # bookTicker of all, 5, and the weights of accounts are ccxt's. Orders are counted by account alone; leases of 2 s
     # keep them below 300 in 10 s too, a limit that neither source shows any more. fundingInfo weighs nothing and has
-    # a limit of its own, 500 in 5 minutes; it is asked for once a minute.
+    # a limit of its own, 500 in 5 minutes; it is asked for once a minute. Connections: the pages of these futures name
+    # 200 streams of each and no number of connections; 300 in 5 minutes is what the page of spot's WebSocket API says.
     "binance": RequestLimits(
         budgets={ADDRESS: Budget(2400, 60, 5), ACCOUNT: Budget(1200, 60, 2), **_connections(300, 300, 60)},
         costs=(
@@ -115,7 +119,8 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
     ),
     # bybit-exchange.github.io/docs/v5/rate-limit: 600 requests in 5 s an address; by account and second 10 changes of
     # each kind, and 50 readings of orders, executions, positions and balance. ccxt counts 10 of the first three,
-    # which the venue's table does not bear out. It does not list account/info.
+    # which the venue's table does not bear out. It does not list account/info. The same page: 500 connections in 5
+    # minutes.
     "bybit": RequestLimits(
         budgets={ADDRESS: Budget(600, 5, 1), ACCOUNT: Budget(100, 1, 1, 40), **_connections(500, 300, 60)},
         costs=(
@@ -132,7 +137,8 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
     # okx.com/docs-v5/en, "rate limit" of each endpoint, in any 2 s: 20 instruments and tickers; 10 times, funding
     # rates (of one instrument, or of ANY) and balances; 5 bills. From ccxt alone: 40 books, 20 looks at and changes
     # of the leverage, 10 positions and fills, 5 account configurations, 60 orders, cancels and looks at an order.
-    # Orders are counted for each instrument, here for all of them together.
+    # Orders are counted for each instrument, here for all of them together. "WebSocket, connect": 3 connections in a
+    # second for an address, 480 requests in an hour over each.
     "okx": RequestLimits(
         budgets={ADDRESS: Budget(120, 2, 2, 40), ACCOUNT: Budget(120, 2, 2, 40), **_connections(3, 1, 1)},
         costs=(
@@ -149,7 +155,7 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
     ),
     # bitget.com/api-doc, classic futures, "frequency limit" of each endpoint: 20 a second for public ones, by
     # address, 10 by account for orders, fills, accounts and bills, 5 for positions and settings. 6,000 a minute for
-    # an address.
+    # an address. "Websocket, connect": 300 connections in 5 minutes for an address, 240 requests in an hour over each.
     "bitget": RequestLimits(
         budgets={ADDRESS: Budget(100, 1, 1, 40), ACCOUNT: Budget(100, 1, 1, 40), **_connections(300, 300, 60)},
         costs=(
@@ -162,7 +168,8 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
         messages=MessageLimit(240, 3600),
     ),
     # gate.com/docs/developers/apiv4, "frequency limit rule": 200 in 10 s for each endpoint, public ones by address,
-    # the others by account, and far more orders. One budget for all endpoints is stricter than that.
+    # the others by account, and far more orders. One budget for all endpoints is stricter than that. The same rule:
+    # 300 connections for an address may be open, messages without a limit.
     "gate": RequestLimits(
         budgets={ADDRESS: Budget(200, 10, 2), ACCOUNT: Budget(200, 10, 2), **_connections(300, 300, 60)},
         costs=(
@@ -174,7 +181,8 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
     # hyperliquid.gitbook.io, API, rate limits: 1200 a minute for an address. Histories weigh 1 more for each 20 rows
     # that are answered, which nobody knows before: counted as a hundred rows. The longer leases are for them, as the
     # reserve must pay for an order's fills, which alone have its price. Actions have a second limit, 10,000 and one
-    # for each USDC that the account ever traded; an entry of 50 USDT takes two.
+    # for each USDC that the account ever traded; an entry of 50 USDT takes two. The same page: 30 connections in a
+    # minute, ten at a time, and 2,000 messages a minute over all of them: a tenth of that over each.
     "hyperliquid": RequestLimits(
         budgets={ADDRESS: Budget(1200, 60, 10, 40), **_connections(30, 60, 10)},
         costs=(
@@ -185,7 +193,7 @@ REQUEST_LIMITS: Mapping[str, RequestLimits] = {
             (r"POST /info (userFillsByTime|userFunding)$", {ADDRESS: 25}),
             (r".", {ADDRESS: 20}),
         ),
-        messages=MessageLimit(2000, 60),
+        messages=MessageLimit(200, 60),
     ),
 }
 """By wire protocol."""
