@@ -145,11 +145,16 @@ async def test_positions_of_more_than_a_page_are_all_read_at_gate(monkeypatch: p
         assert positions["SOL"].leverage == 10
 
 
-@pytest.mark.parametrize("reason", ["reduce_only", "reduce_out", "position_closed", "auto_deleveraged", "stp"])
+@pytest.mark.parametrize(
+    "reason", ["ioc", "reduce_only", "reduce_out", "position_closed", "auto_deleveraged", "stp", "not_invented_yet"]
+)
 async def test_whatever_ended_an_order_at_gate_it_is_not_working_any_more(reason: str) -> None:
     async with trading("gate") as venue:
-        status = venue.account._exchange.parse_order_status(reason)
-        assert status == "canceled"
+        row = {"id": 1, "contract": "SOL_USDT", "size": 5, "left": 3, "price": "0", "tif": "ioc", "fill_price": "200"}
+        read = venue.account._exchange.parse_order
+        assert read({**row, "status": "finished", "finish_as": reason})["status"] == "canceled"
+        assert read({**row, "status": "finished", "finish_as": "filled"})["status"] == "closed"
+        assert read({**row, "status": "open", "finish_as": "_new"})["status"] == "open"
 
 
 @pytest.mark.parametrize(

@@ -76,5 +76,5 @@ class OkxAccount(CcxtAccount):
 
 def _payment(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """A funding bill as the ports' funding rows. An isolated position pays from its own margin, not the balance."""
-    change = decimal(row["balChg"]) or decimal(row["posBalChg"])
+    change = decimal(row["balChg"]) or decimal(row["posBalChg"] or 0)
     return {"id": row["billId"], "timestamp": row["ts"], "amount": change}

@@ -6,9 +6,6 @@ from typing import Any
 import ccxt.async_support as ccxt_async
 from ccxt.base import errors as ccxt_errors
 
-_ENDED = frozenset({"reduce_only", "reduce_out", "position_closed", "auto_deleveraged", "stp"})
-"""Why an order ended before it was filled, beside the reasons that ccxt knows."""
-
 
 class GateExchange(ccxt_async.gate):  # type: ignore[misc]  # ccxt has no types
     """Sends no channel id, gives every order a deadline, and knows how large a market order may be."""
@@ -48,8 +45,11 @@ class GateExchange(ccxt_async.gate):  # type: ignore[misc]  # ccxt has no types
         others = {name: value for name, value in (params or {}).items() if name != "text"}
         return await super().cancel_order((params or {}).get("text") or order_id, symbol, others)
 
-    def parse_order_status(self, status: Any) -> Any:
-        return "canceled" if status in _ENDED else super().parse_order_status(status)
+    def parse_order(self, order: Any, market: Any = None) -> Any:
+        """ccxt knows some of the reasons why an order ended before it was filled, and none that Gate will have yet."""
+        parsed = super().parse_order(order, market)
+        is_ended = order.get("status") == "finished"
+        return {**parsed, "status": "canceled"} if is_ended and parsed["status"] != "closed" else parsed
 
     def parse_contract_market(self, market: Any, settleId: Any) -> Any:  # noqa: N803  # ccxt's name
         parsed = super().parse_contract_market(market, settleId)
