@@ -289,6 +289,26 @@ async def test_a_connection_is_sent_no_more_than_it_may_be(protocol: str, monkey
         await streamed.book("201")
 
 
+@EVERY
+async def test_no_more_books_are_followed_than_fit_and_the_next_one_gets_the_room(
+    protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_room_for_one = replace(STREAMS[protocol], books_max=1)
+    monkeypatch.setattr(streamed_books, "STREAMS", {protocol: with_room_for_one})
+    monkeypatch.setattr(streamed_books, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(streamed_books, "LOOK_FOR_IDLE_SECONDS", 0.05)
+    async with limited(protocol, connections=9, messages=1000) as streamed:
+        stop = streamed.market.follow("SOL", lambda: None)
+        await streamed.until(lambda: streamed.market.followed("SOL"))
+        await streamed.market.book("ETH")
+        streamed.market.follow("ETH", lambda: None)
+        streamed.move("201")
+        await streamed.book("201")
+        assert streamed.market.followed("ETH") is None
+        stop()
+        await streamed.until(lambda: streamed.market.followed("ETH"))
+
+
 def lost_for(venue: str, why: str) -> float:
     return REGISTRY.get_sample_value("tandem_book_streams_lost_total", {"venue": venue, "why": why}) or 0.0
 

@@ -103,8 +103,8 @@ class Streamed:
         self.exchange, self.clock = Exchange(), SetClock()
         markets = Markets("set", self.exchange, self.clock)
         facts = StreamFacts(leaving={"limit": 50}, checked_levels=3)
-        measures, slots = BookStreamMeasures("set"), asyncio.Semaphore(2)
-        self.stream = BookStream("SOL", markets, self.exchange, facts, 50, slots, self.clock, measures)
+        measures, room, slots = BookStreamMeasures("set"), asyncio.Semaphore(2), asyncio.Semaphore(2)
+        self.stream = BookStream("SOL", markets, self.exchange, facts, 50, room, slots, self.clock, measures)
         self.news = 0
         self.stream.followers.append(self._count)
 

@@ -34,7 +34,8 @@ Changed = Callable[[], None]
 
 
 class BookStream:
-    """Follows one symbol's book at one venue while `run` runs. `subscribing` is held until its first update."""
+    """Follows one symbol's book at one venue while `run` runs. `room` is held while it is followed, `subscribing` until
+    its first update."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class BookStream:
         exchange: Any,
         facts: StreamFacts,
         levels: int,
+        room: asyncio.Semaphore,
         subscribing: asyncio.Semaphore,
         clock: Clock,
         measures: BookStreamMeasures,
@@ -54,6 +56,7 @@ class BookStream:
         self._exchange = exchange
         self._facts = facts
         self._levels = min(levels, facts.checked_levels or levels)
+        self._room = room
         self._subscribing = subscribing
         self._clock = clock
         self._measures = measures
@@ -84,15 +87,16 @@ class BookStream:
         """Follows the book, for ever."""
         pause_seconds = 0.0
         while True:
-            try:
-                updates, why = await self._follow()
-            finally:
-                self._drop()
-            self._measures.lost(why)
-            log.info("book_stream.lost", venue=self._markets.venue, symbol=self.symbol, why=why, updates=updates)
+            async with self._room:
+                try:
+                    updates, why = await self._follow()
+                finally:
+                    self._drop()
+                self._measures.lost(why)
+                log.info("book_stream.lost", venue=self._markets.venue, symbol=self.symbol, why=why, updates=updates)
+                await self.leave()
             if updates >= SETTLED_UPDATES:
                 pause_seconds = 0.0
-            await self.leave()
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(max(2 * pause_seconds, PAUSE_SECONDS_MIN), PAUSE_SECONDS_MAX)
 

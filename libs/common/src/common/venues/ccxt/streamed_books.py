@@ -56,6 +56,7 @@ class StreamedBooks:
         self._clock = clock
         self._age_seconds_max = age_seconds_max
         self._measures = BookStreamMeasures(self.venue)
+        self._room = asyncio.Semaphore(self._facts.books_max)
         self._subscribing = asyncio.Semaphore(SUBSCRIBING_AT_ONCE)
         self._streams: dict[str, tuple[BookStream, asyncio.Task[None]]] = {}
         self._sweeper: asyncio.Task[None] | None = None
@@ -122,6 +123,7 @@ class StreamedBooks:
                 self._exchange,
                 self._facts,
                 BOOK_LEVELS,
+                self._room,
                 self._subscribing,
                 self._clock,
                 self._measures,

@@ -33,17 +33,20 @@ class StreamFacts:
     """What ccxt's class must do otherwise."""
     checked_levels: int | None = None
     """So many levels of each side are held against what the venue says of them; what lies deeper is not shown."""
+    books_max: int = 1000
+    """So many may be followed over one connection; whoever reads more of them asks the venue."""
 
 
 STREAMS: Mapping[str, StreamFacts] = {
     # One connection for all symbols, and 500 levels to begin with: ccxt would open one connection a symbol, and ask
-    # for 1000, which count twice against the limit.
+    # for 1000, which count twice against the limit. ccxt counts whatever was ever followed against its own limit.
     "binance": StreamFacts(
         options={
             "watchOrderBookLimit": 500,
             "streamLimits": {"linear": 1},
-            "subscriptionLimitByStream": {"linear": 1000},
-        }
+            "subscriptionLimitByStream": {"linear": 1_000_000},
+        },
+        books_max=200,
     ),
     "bybit": StreamFacts(levels=50, leaving={"limit": 50}, differences=BybitBooks),
     # Not the channel of 50 levels: it wants a login.
