@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import nats
 import pytest
 import pytest_asyncio
+from nats.aio.client import Client
 
 from common.messages.envelope import Envelope
 from common.messages.subjects import CLOSE_REQUESTED, COMMAND_STREAM, STREAM_SUBJECTS
@@ -92,9 +94,21 @@ async def test_what_is_stored_outlives_the_server_that_led_its_stream(cluster: N
     await cluster.parts.restart(lost)
 
 
-async def test_more_copies_than_there_are_servers_are_refused_in_a_sentence(nats_url: str) -> None:
-    with pytest.raises(TimeoutError, match=r"NATS could not be reached within 0.2 s; .*replicas > 1 not supported"):
-        await within_patience("NATS", lambda: Bus.connect(nats_url, "test", 3), patience_seconds=0.2)
+async def test_more_copies_than_there_are_servers_are_refused_in_a_sentence(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Client] = []
+    connect = nats.connect
+
+    async def noted(*arguments: Any, **options: Any) -> Client:
+        made.append(await connect(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(nats, "connect", noted)
+    with pytest.raises(TimeoutError, match=r"NATS could not be reached within 3 s; .*replicas > 1 not supported"):
+        await within_patience("NATS", lambda: Bus.connect(nats_url, "test", 3), patience_seconds=3)
+    assert made
+    assert all(client.is_closed for client in made)
 
 
 @pytest.mark.parametrize("wrong", ["0", "6", "all"])

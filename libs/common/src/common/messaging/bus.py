@@ -6,7 +6,7 @@ still answers pings. Work is delivered at least once, see `consumer`.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import nats
 import structlog
@@ -71,7 +71,10 @@ class Bus:
             error_cb=said,
         )
         bus = cls(client, service, stream_replicas)
-        await bus.ensure_streams()
+        async with AsyncExitStack() as given_up:
+            given_up.push_async_callback(client.close)
+            await bus.ensure_streams()
+            given_up.pop_all()
         return bus
 
     async def ensure_streams(self) -> None:

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any
 
 import asyncpg
@@ -45,6 +45,7 @@ DEPENDENCY_ERRORS = (OSError, TimeoutError, NatsError, asyncpg.PostgresError)
 PASSING_ERRORS = (*DATABASE_AWAY, *BUS_ERRORS, VenueError)
 """What a level-triggered loop survives: the next round finds the same work again."""
 ANSWERS_END_WITHIN_SECONDS = 3
+CANCELLED_AGAIN_SECONDS = 5.0
 """How long a process that was told to stop waits for the answers that it still gives: a stream of events has no end."""
 
 
@@ -201,8 +202,16 @@ async def serve(app: FastAPI, host: str, port: int, background: list[Coroutine[A
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(work) for work in background]
         await server.serve([listener])
-        for task in tasks:
+        await end(tasks)
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels tasks until all have ended; a failure that comes just then can swallow a cancellation."""
+    left = set(tasks)
+    while left:
+        for task in left:
             task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCELLED_AGAIN_SECONDS)
 
 
 def _spare_modules_from_collection() -> None:

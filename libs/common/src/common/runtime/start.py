@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from common.messaging.failures import BUS_ERRORS
@@ -22,15 +23,15 @@ async def within_patience(
         TimeoutError: naming `what` and the last failure; real seconds.
     """
     failure = "no answer"
-    try:
-        async with asyncio.timeout(patience_seconds):
-            while True:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_seconds
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(deadline):
+            # Looked at as well: an attempt that fails while it is cancelled swallows that.
+            while loop.time() < deadline:
                 try:
                     return await connect()
                 except (*DATABASE_AWAY, *BUS_ERRORS) as error:
                     failure = f"{type(error).__name__}: {error}"
                 await asyncio.sleep(RETRY_SECONDS)
-    except TimeoutError:
-        raise TimeoutError(
-            f"{what} could not be reached within {patience_seconds:g} s; the last answer: {failure}"
-        ) from None
+    raise TimeoutError(f"{what} could not be reached within {patience_seconds:g} s; the last answer: {failure}")
