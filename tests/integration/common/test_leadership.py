@@ -12,6 +12,7 @@ from common.persistence.leadership import Leadership, Work
 from support.embedded_stack import Database
 
 SERVICE = "position_monitor"
+DEADLINE_SECONDS = 20.0
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -37,8 +38,8 @@ async def ended(one: Leadership) -> None:
         await running
 
 
-async def leads_within(one: Leadership, seconds: float) -> bool:
-    async with asyncio.timeout(seconds):
+async def leads_soon(one: Leadership) -> bool:
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while not one.is_ours:
             await one.look()
     return one.is_ours
@@ -53,7 +54,7 @@ async def test_one_of_several_leads_and_the_next_one_does_when_it_ends(replica: 
     assert (first.is_ours, second.is_ours) == (True, False)
     await ended(first)
     assert not first.is_ours
-    assert await leads_within(second, seconds=2)
+    assert await leads_soon(second)
 
 
 async def test_works_are_led_one_by_one(replica: Callable[[], Leadership], database: Database) -> None:
@@ -74,11 +75,11 @@ async def test_a_replica_whose_connection_is_cut_leads_no_more_and_queues_again(
     cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted"
     await owner.execute(cut, int(Work.JUDGE_TRADES))
     await owner.close()
-    assert await leads_within(second, seconds=2)
+    assert await leads_soon(second)
     await first.look()
     assert not first.is_ours
     await ended(second)
-    assert await leads_within(first, seconds=2)
+    assert await leads_soon(first)
 
 
 async def test_a_database_that_is_away_leaves_nobody_leading(caplog: pytest.LogCaptureFixture) -> None:
