@@ -176,13 +176,13 @@ async def test_a_lease_is_one_workers_until_its_time_is_past(
 
 async def test_the_age_of_an_order_is_told_from_the_writing_of_its_intent(desks: list[ExecutorDesk]) -> None:
     book = await desks[0].trades.begin_entry(await recorded(desks[0]), plan(), 10)
-    deadline = asyncio.get_running_loop().time() + 5
+    deadline = asyncio.get_running_loop().time() + 20
     ages: list[float] = [0.0]
     while ages[-1] < 0.02 and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.005)
         ages.append((await desks[1].trades.book(book.trade.id)).orders[0].age_seconds)
     assert ages == sorted(ages)
-    assert 0.02 <= ages[-1] < 5
+    assert 0.02 <= ages[-1] < 60
 
 
 async def test_new_orders_are_refused_to_an_old_reader_and_to_who_lost_the_lease(desks: list[ExecutorDesk]) -> None:

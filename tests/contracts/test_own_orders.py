@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -29,6 +30,8 @@ from venue_sim.dialects.binance import own_orders as binance_orders
 from venue_sim.faults import FaultSpec
 
 DEADLINE_SECONDS = 20.0
+LONG_SECONDS = 600.0
+"""Of a fault that the test ends, or that outlives it."""
 FAILED = ("venue_unreachable", "venue_refused")
 
 
@@ -56,6 +59,24 @@ class Told:
 
     def fault(self, **spec: Any) -> None:
         self.simulated.venue.faults.arm(FaultSpec.model_validate(spec), self.simulated.venue.moment())
+
+    def no_faults(self) -> None:
+        self.simulated.venue.faults.clear()
+
+    def fired(self, kind: str) -> int:
+        faults = self.simulated.venue.faults.ever_armed(self.simulated.venue.moment())
+        return sum(fault.fired for fault in faults if fault.spec.kind == kind)
+
+    def when_lost(self, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Acts after each loss, before the stream is begun anew."""
+        measures = self.orders._measures
+        count = measures.lost
+
+        def counted(why: str) -> None:
+            count(why)
+            act()
+
+        monkeypatch.setattr(measures, "lost", counted)
 
     def lost_for(self, *whys: str) -> float:
         return sum(sample("tandem_order_streams_lost_total", venue=self.protocol, why=why) for why in whys)
@@ -107,10 +128,11 @@ async def test_the_end_of_an_order_is_heard(told: Told) -> None:
 
 
 async def test_an_order_that_waits_is_told_of_when_it_fills_and_not_when_it_is_taken(told: Told) -> None:
-    told.fault(kind="delayed_fill", seconds=0.3)
+    told.fault(kind="delayed_fill", seconds=30, clock="market")
     told.follow("ab01")
     await told.send("ab01")
     assert not told.ended
+    told.simulated.clock.moment += timedelta(seconds=31)
     await until(lambda: told.ended)
     report = await told.account.order("SOL", "ab01")
     assert report is not None
@@ -163,24 +185,30 @@ async def test_a_killed_stream_is_begun_anew(told: Told) -> None:
 
 
 async def test_a_stream_that_says_nothing_leaves_the_answers_to_requests(told: Told) -> None:
-    told.fault(kind="silence", endpoint="order_stream", for_seconds=0.3)
+    told.fault(kind="silence", endpoint="order_stream", for_seconds=LONG_SECONDS)
     told.follow("ab01")
     await told.send("ab01")
     report = await told.account.order("SOL", "ab01")
     assert report is not None
     assert report.state is OrderState.FILLED
-    await asyncio.sleep(0.4)
-    assert not told.ended
+    swallowed = told.fired("silence")
+    await until(lambda: told.fired("silence") > swallowed)
+    told.no_faults()
     await told.sent_and_told("cd01")
+    assert told.ended == ["cd01"]
 
 
 async def test_a_stream_is_renewed_before_a_right_can_end(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_orders_module, "RENEW_SECONDS", 0.2)
     renewed = told.lost_for("renewal")
+
+    def long_after_two() -> None:
+        if told.lost_for("renewal") >= renewed + 2:
+            monkeypatch.setattr(own_orders_module, "RENEW_SECONDS", 60.0)
+
+    told.when_lost(long_after_two, monkeypatch)
     told.fault(kind="drop", endpoint="order_stream")  # the one that runs has the old time
     await until(lambda: told.lost_for("renewal") >= renewed + 2)
-    monkeypatch.setattr(own_orders_module, "RENEW_SECONDS", 60.0)
-    await asyncio.sleep(0.3)  # whichever was begun with the short time is over
     await until(lambda: told.orders.is_up)
     await told.sent_and_told("ab01")
 
@@ -207,7 +235,7 @@ async def test_what_cannot_be_read_ends_the_stream_and_not_the_listening(told: T
 async def test_a_ban_of_the_handshake_is_a_ban_of_all_requests(told: Told) -> None:
     gate = told.orders._exchange.gate
     assert gate.bans.banned_until() is None
-    told.fault(kind="ban", for_seconds=0.5, status=429)
+    told.fault(kind="ban", for_seconds=LONG_SECONDS, status=429)
     told.fault(kind="drop", endpoint="order_stream")
     await until(lambda: gate.bans.banned_until() is not None)
     assert not told.orders.is_up
@@ -261,11 +289,9 @@ async def test_of_another_account_nothing_is_told() -> None:
 async def test_a_right_to_listen_that_ends_is_asked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binance_orders, "VALID_MS", 300)
     async with listening("binance") as told:
-        await until(lambda: told.orders.is_up)
-        await until(lambda: told.lost_for("venue_refused"))
-        monkeypatch.setattr(binance_orders, "VALID_MS", 60_000)
-        before = told.lost_for("venue_refused")
-        await until(lambda: told.lost_for("venue_refused") > before)
+        lost = told.lost_for("venue_refused")
+        told.when_lost(lambda: monkeypatch.setattr(binance_orders, "VALID_MS", 60_000), monkeypatch)
+        await until(lambda: told.lost_for("venue_refused") > lost)
         await until(lambda: told.orders.is_up)
         await told.sent_and_told("ab01")
 

@@ -27,10 +27,13 @@ from support.simulated_venues import TRADING_KEYS, RunningVenue, running_venue
 from venue_sim.faults import FaultSpec
 
 EVERY = pytest.mark.parametrize("protocol", sorted(STREAMS))
-DAY = 24 * 3600
+SPAN_SECONDS = 10**10
+"""From 1970 on: no test sees a second span, whenever it runs."""
 AGE_SECONDS_MAX = 30.0
 """So that a book whose market stands still is not asked for anew."""
 DEADLINE_SECONDS = 30.0
+LONG_SECONDS = 600.0
+"""Of a fault that the test ends, or that outlives it."""
 
 
 @dataclass
@@ -58,6 +61,9 @@ class Streamed:
 
     def fault(self, **spec: Any) -> None:
         self.simulated.venue.faults.arm(FaultSpec.model_validate(spec), self.simulated.venue.moment())
+
+    def no_faults(self) -> None:
+        self.simulated.venue.faults.clear()
 
     def fired(self, kind: str) -> int:
         faults = self.simulated.venue.faults.ever_armed(self.simulated.venue.moment())
@@ -96,7 +102,10 @@ def _count(one: Streamed) -> None:
     one.requests += 1
 
 
-async def test_a_book_that_was_asked_for_once_is_streamed_from_then_on(streamed: Streamed) -> None:
+async def test_a_book_that_was_asked_for_once_is_streamed_from_then_on(
+    streamed: Streamed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book_stream, "SILENCE_SECONDS", DEADLINE_SECONDS)
     asked = await streamed.market.book("SOL")
     heard = await streamed.book("200")
     assert (heard.bids, heard.asks) == (asked.bids, asked.asks)
@@ -165,7 +174,7 @@ def _note(seen: list[OrderBook], book: OrderBook | None) -> None:
 async def test_a_killed_stream_leaves_requests_and_comes_back(streamed: Streamed) -> None:
     await streamed.market.book("SOL")
     await streamed.book("200")
-    streamed.fault(kind="drop", endpoint="stream", for_seconds=1)
+    streamed.fault(kind="drop", endpoint="stream", for_seconds=LONG_SECONDS)
     await streamed.until(lambda: streamed.market.followed("SOL") is None)
     streamed.move("204")
     requests = streamed.requests
@@ -173,6 +182,7 @@ async def test_a_killed_stream_leaves_requests_and_comes_back(streamed: Streamed
     assert asked.bids.best is not None
     assert asked.bids.best > 203
     assert streamed.requests > requests
+    streamed.no_faults()
     streamed.move("208")
     await streamed.sees_the_market("208")
 
@@ -180,19 +190,21 @@ async def test_a_killed_stream_leaves_requests_and_comes_back(streamed: Streamed
 async def test_a_silent_stream_is_left_for_requests_and_subscribed_anew(streamed: Streamed) -> None:
     await streamed.market.book("SOL")
     await streamed.book("200")
-    streamed.fault(kind="silence", for_seconds=1.5)
+    streamed.fault(kind="silence", for_seconds=LONG_SECONDS)
     await streamed.until(lambda: streamed.market.followed("SOL") is None)
     streamed.move("204")
     assert (await streamed.market.book("SOL")).bids.best == Decimal("203.97")
+    streamed.no_faults()
     await streamed.book("204")
 
 
 async def test_a_crossed_stream_is_no_book_and_requests_are(streamed: Streamed) -> None:
     await streamed.market.book("SOL")
     await streamed.book("200")
-    streamed.fault(kind="crossed_book", endpoint="stream", for_seconds=0.5)
+    streamed.fault(kind="crossed_book", endpoint="stream", for_seconds=LONG_SECONDS)
     await streamed.until(lambda: streamed.market.followed("SOL") is None)
     assert not (await streamed.market.book("SOL")).is_crossed
+    streamed.no_faults()
     streamed.move("207")
     await streamed.book("207")
 
@@ -201,7 +213,7 @@ async def test_a_stream_that_shows_an_old_book_is_outlived_by_its_age(streamed: 
     streamed.market._age_seconds_max = 0.3
     await streamed.market.book("SOL")
     await streamed.book("200")
-    streamed.fault(kind="stale_book", endpoint="stream", for_seconds=60)
+    streamed.fault(kind="stale_book", endpoint="stream", for_seconds=LONG_SECONDS)
     await streamed.until(lambda: streamed.fired("stale_book"))  # the book of now is the one that is frozen
     streamed.move("204")
     await streamed.until(lambda: streamed.market.followed("SOL") is None)
@@ -211,13 +223,14 @@ async def test_a_stream_that_shows_an_old_book_is_outlived_by_its_age(streamed: 
 async def test_what_nobody_reads_is_dropped_and_begins_anew(
     streamed: Streamed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streamed_books, "IDLE_SECONDS", 0.2)
     monkeypatch.setattr(streamed_books, "LOOK_FOR_IDLE_SECONDS", 0.05)
     stop = streamed.market.follow("ETH", lambda: None)
     await streamed.market.book("SOL")
     await streamed.book("200")
     exchange = streamed.market._exchange
-    await streamed.until(lambda: {name[:3] for name in exchange.orderbooks} == {"ETH"})
+    with monkeypatch.context() as soon:
+        soon.setattr(streamed_books, "IDLE_SECONDS", 0.2)
+        await streamed.until(lambda: {name[:3] for name in exchange.orderbooks} == {"ETH"})
     stop()
     await streamed.market.book("SOL")
     streamed.move("202")
@@ -227,7 +240,7 @@ async def test_what_nobody_reads_is_dropped_and_begins_anew(
 async def test_a_ban_of_the_handshake_is_a_ban_of_all_requests(streamed: Streamed) -> None:
     await streamed.market.instruments()
     lost = lost_for(streamed.protocol, "venue_unreachable")
-    streamed.fault(kind="ban", for_seconds=0.5, status=429)
+    streamed.fault(kind="ban", for_seconds=LONG_SECONDS, status=429)
     streamed.market.follow("SOL", lambda: None)
     await streamed.until(lambda: streamed.fired("ban"))
     await streamed.until(lambda: lost_for(streamed.protocol, "venue_unreachable") > lost)
@@ -237,11 +250,11 @@ async def test_a_ban_of_the_handshake_is_a_ban_of_all_requests(streamed: Streame
 
 @asynccontextmanager
 async def limited(protocol: str, *, connections: int, messages: int) -> AsyncIterator[Streamed]:
-    """A venue that allows so many connections a day and so many messages over each, and any number of requests."""
+    """A venue that allows so many connections and so many messages over each, and any number of requests."""
     documented = REQUEST_LIMITS[protocol]
-    plenty = {name: Budget(1_000_000, DAY, DAY) for name in documented.budgets}
-    budgets = plenty | {CONNECTIONS: Budget(2 * connections, DAY, DAY, reserve_percent=0)}
-    allowed = replace(documented, budgets=budgets, messages=MessageLimit(messages, DAY))
+    plenty = {name: Budget(1_000_000, SPAN_SECONDS, SPAN_SECONDS) for name in documented.budgets}
+    budgets = plenty | {CONNECTIONS: Budget(2 * connections, SPAN_SECONDS, SPAN_SECONDS, reserve_percent=0)}
+    allowed = replace(documented, budgets=budgets, messages=MessageLimit(messages, SPAN_SECONDS))
     limits = VenueLimits(SystemClock(), SharedInMemory(), limited=lambda _: allowed)
     keeper = asyncio.create_task(limits.run())
     async with running_venue(protocol) as simulated:
