@@ -84,7 +84,7 @@ async def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) ->
     )
     async with (
         LocalStack(plan, quiet_screen()) as stack,
-        httpx.AsyncClient(trust_env=False, timeout=10) as http,
+        httpx.AsyncClient(trust_env=False, timeout=60) as http,
     ):
         yield RunningStack(stack, http)
 

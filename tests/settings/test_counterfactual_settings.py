@@ -33,7 +33,7 @@ async def counterfactual(group: ServiceGroup, signal_id: int, status: str, looks
         found.update(await group.rows.pool.fetchrow(sql, signal_id) or {})
         return found if found.get("status") == status and found["looks"] >= looks else None
 
-    return await group.until(look, lambda: f"signal {signal_id} is not {status} but {found}", seconds=40)
+    return await group.until(look, lambda: f"signal {signal_id} is not {status} but {found}")
 
 
 async def test_one_place_two_hours_and_a_dear_fee(group: ServiceGroup) -> None:

@@ -89,6 +89,6 @@ async def heard(nats_url: str, stream: str, count: int) -> list[Envelope]:
         subscription = await connection.jetstream().subscribe(
             STREAM_SUBJECTS[stream][0].rsplit(".", 1)[0] + ".>", stream=stream, ordered_consumer=True
         )
-        return [Envelope.model_validate_json((await subscription.next_msg(timeout=5)).data) for _ in range(count)]
+        return [Envelope.model_validate_json((await subscription.next_msg(timeout=20)).data) for _ in range(count)]
     finally:
         await connection.close()

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.1
 
 
-async def eventually(what: str, look: Callable[[], Awaitable[T | None]], within_seconds: float = 30) -> T:
+async def eventually(what: str, look: Callable[[], Awaitable[T | None]], within_seconds: float = 60) -> T:
     """What `look` answers as soon as it is neither None nor false; fails with `what` after the deadline."""
     deadline = time.monotonic() + within_seconds
     while time.monotonic() < deadline:

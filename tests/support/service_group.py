@@ -230,7 +230,7 @@ async def service_group(
         exits.push_async_callback(delete_streams, nats)
         pool = await connect_pool(database.owner_dsn, "test")
         exits.push_async_callback(pool.close)
-        http = await exits.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
+        http = await exits.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=60))
         venues = {name: await _venue(exits, name, clock, around) for name in venue_names}
         ports = claim(dict.fromkeys(services, 0))
         environment = ServiceEnvironment(

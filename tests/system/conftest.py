@@ -28,7 +28,7 @@ def open_stack(tmp_path: Path) -> OpenStack:
         )
         async with (
             LocalStack(plan, quiet_screen()) as stack,
-            httpx.AsyncClient(trust_env=False, timeout=10) as http,
+            httpx.AsyncClient(trust_env=False, timeout=60) as http,
         ):
             yield RunningStack(stack, http)
 

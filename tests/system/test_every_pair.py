@@ -62,7 +62,7 @@ async def played(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
             ports=Ports.ephemeral(),
             var=folder,
         )
-        async with LocalStack(plan, quiet_screen()) as stack, httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        async with LocalStack(plan, quiet_screen()) as stack, httpx.AsyncClient(trust_env=False, timeout=60) as http:
             running = RunningStack(stack, http)
             trades = await stack.guard(rescued(running))
             yield Played(running, trades, await running.ledgers(), collector)

@@ -29,7 +29,7 @@ async def on_paper(tmp_path: Path) -> AsyncIterator[RunningStack]:
     path = tmp_path / "stop-loss-on-paper.toml"
     path.write_text(text.replace(live, 'LIVE_TRADING_MODE = "paper"\n'))
     plan = StackPlan(scenario_path=path, services=SERVICES, ports=Ports.ephemeral(), var=tmp_path)
-    async with LocalStack(plan, quiet_screen()) as stack, httpx.AsyncClient(trust_env=False, timeout=10) as http:
+    async with LocalStack(plan, quiet_screen()) as stack, httpx.AsyncClient(trust_env=False, timeout=60) as http:
         yield RunningStack(stack, http)
 
 

@@ -41,7 +41,7 @@ async def test_a_trade_outlives_what_befalls_its_streams_and_ends_flat_through_a
     await streams_are_read(group)
 
     for venue in group.venues:
-        await fault(group, venue, kind="drop", endpoint="stream", for_seconds=1)
+        await fault(group, venue, kind="drop", endpoint="stream", for_seconds=3)
     await lost(group, "venue_unreachable", *group.venues)
     await group.gap(symbol, "100.1", "102")
     await streams_are_read(group)
@@ -58,8 +58,8 @@ async def test_a_trade_outlives_what_befalls_its_streams_and_ends_flat_through_a
 
     cheap, dear = group.venues
     for venue in (cheap, dear):
-        await fault(group, venue, kind="ban", status=429, for_seconds=3)
-    await fault(group, dear, kind="drop", endpoint="stream", for_seconds=3)
+        await fault(group, venue, kind="ban", status=429, for_seconds=5)
+    await fault(group, dear, kind="drop", endpoint="stream", for_seconds=5)
     await group.gap(symbol, "101", "101")
     await fired(group, "ban")
     closed = await group.signal(symbol, "closed")

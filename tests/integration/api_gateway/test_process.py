@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from local_stack.ports import claim
 from support.embedded_stack import Database
 from support.ledger_rows import LedgerRows
 
@@ -20,10 +20,7 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "audit_live_trading_scale_in.py
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return claim({"gateway": 0})["gateway"]
 
 
 async def run(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:
@@ -33,7 +30,7 @@ async def run(*arguments: str, environment: Mapping[str, str] | None = None) -> 
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=pipe, stderr=pipe, env=inherited | dict(environment or {})
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         output, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
@@ -53,7 +50,7 @@ async def gateway_process(dsn: str, nats_url: str) -> AsyncIterator[tuple[str, a
     url = f"http://127.0.0.1:{port}"
     try:
         async with httpx.AsyncClient(trust_env=False) as http:
-            await until(lambda: is_ready(http, url))
+            await until(lambda: is_ready(http, url), seconds=60)
         yield url, process
     finally:
         if process.returncode is None:
@@ -80,7 +77,7 @@ async def test_the_process_answers_counts_and_ends_when_told(
         await the_script_prints_the_open_trades(url)
         await the_script_prints_json_of_as_many_as_asked_for(url, first.id)
         process.terminate()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             assert await process.wait() == 0
 
 

@@ -12,7 +12,7 @@ from support.embedded_stack import Database
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_migrated_database_lets_every_service_start(database: Database, service: str) -> None:
-    assert await wait(database.dsn_of(service), patience_seconds=5) is None
+    assert await wait(database.dsn_of(service), patience_seconds=20) is None
 
 
 async def test_an_earlier_revision_and_none_are_waited_for_and_a_later_one_is_not(database: Database) -> None:
@@ -31,7 +31,7 @@ async def test_a_database_without_the_schema_is_waited_for_as_long_as_is_said(
     postgres_server: LocalStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(wait_for_schema, "ASK_EVERY_SECONDS", 0.05)
-    lacks = await wait(postgres_server.cluster.dsn("postgres"), patience_seconds=0.5)
+    lacks = await wait(postgres_server.cluster.dsn("postgres"), patience_seconds=3)
     assert lacks is not None
     assert "alembic_version" in lacks
     assert capsys.readouterr().out.count("waiting for the schema") == 1

@@ -75,7 +75,7 @@ class Running:
         connection = await nats.connect(self.nats_url)
         try:
             subscription = await connection.jetstream().pull_subscribe("", "test", stream=COMMAND_STREAM)
-            (message,) = await subscription.fetch(1, timeout=5)
+            (message,) = await subscription.fetch(1, timeout=20)
             await message.ack()
             return Envelope.model_validate_json(message.data)
         finally:
@@ -111,7 +111,7 @@ async def running(database: Database, nats_url: str) -> AsyncIterator[Running]:
         "LOG_LEVEL": "error",
     }
     owner = await connect_pool(database.owner_dsn, "test")
-    async with httpx.AsyncClient(timeout=3) as http:
+    async with httpx.AsyncClient(timeout=20) as http:
         markets = {name: LiveMarket(name, {"SOL": terms(name)}) for name in ("binance", "bybit")}
         world = Running(LedgerRows(owner), markets, nats_url, environment, http)
         world.prices("100", "101.2")

@@ -119,7 +119,7 @@ class Streamed:
 
     @staticmethod
     async def until(holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             while not holds():  # noqa: ASYNC110  # the fake tells nobody
                 await asyncio.sleep(0)
 
@@ -239,7 +239,7 @@ async def test_a_stream_that_keeps_failing_is_begun_ever_later(
     monkeypatch.setattr(book_stream, "PAUSE_SECONDS_MAX", 0.004)
     for _ in range(6):
         streamed.exchange.push(ccxt_errors.NetworkError("closed"))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while streamed.exchange.watched < 7:
             await at_once(0)
     assert [pause for pause in pauses if pause != 0] == [0.001, 0.002, 0.004, 0.004, 0.004]

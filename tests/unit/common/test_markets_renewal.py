@@ -179,5 +179,5 @@ async def test_closing_ends_a_renewal_that_hangs() -> None:
     clock.pass_(RENEW_EVERY_SECONDS)
     exchange.held.clear()
     await markets.load()
-    await asyncio.wait_for(markets.close(), 5)
+    await asyncio.wait_for(markets.close(), 20)
     assert exchange.closed

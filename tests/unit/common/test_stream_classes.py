@@ -188,7 +188,7 @@ async def test_gate_is_told_to_push_sizes_in_full() -> None:
 
 @pytest.mark.parametrize("channel", ["bitget", "gate", "hyperliquid"], indirect=True)
 async def test_what_a_connection_does_not_follow_is_not_left(channel: Channel) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await channel.exchange.un_watch_order_book(SOL)
     assert channel.client.connecting is False
 

@@ -191,7 +191,10 @@ async def test_a_gateway_that_does_not_answer_is_named(tmp_path: Path, status: i
         await run(tmp_path, refuse, Expectations())
 
 
-async def test_a_gateway_that_is_away_for_a_moment_is_asked_again(tmp_path: Path) -> None:
+async def test_a_gateway_that_is_away_for_a_moment_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "_ANSWER_PATIENCE_SECONDS", 20.0)
     answer = answering([SIGNAL], ledger())
     refusals = [httpx.Response(503), httpx.Response(503)]
 

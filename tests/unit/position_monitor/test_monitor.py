@@ -50,7 +50,7 @@ class House:
         return [found.trade.signal_id for watch in self.monitor.watches() if (found := watch.latest)]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             while not condition():
                 self.monitor.heard()
                 await asyncio.sleep(0.005)

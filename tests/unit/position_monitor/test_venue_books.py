@@ -27,7 +27,7 @@ class Polled:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110  # the poller under test tells nobody that it asked
             await asyncio.sleep(0.001)
 
