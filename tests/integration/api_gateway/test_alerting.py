@@ -14,6 +14,7 @@ from common.messages.contracts import TradeChanged
 from common.messages.envelope import Envelope
 from common.messages.subjects import TRADE_CHANGED
 from common.runtime.clock import SystemClock
+from common.runtime.service import end
 from common.runtime.settings import SettingsError
 from support.alert_receiver import SECRET, Receiver, receiving
 from support.embedded_stack import Database
@@ -52,9 +53,7 @@ async def alerting(database: Database, nats_url: str, receiver: Receiver, **sett
         try:
             yield gateway
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await end(tasks)
 
 
 async def tell(gateway: Gateway, version: int, status: str, reason: str, **detail: Any) -> None:

@@ -17,6 +17,7 @@ from common.messages.contracts import TradeChanged
 from common.messages.envelope import Envelope
 from common.messages.subjects import TRADE_CHANGED
 from common.messaging.bus import Bus
+from common.runtime.service import end
 from support.embedded_stack import Database
 
 from .conftest import Gateway, gateway_over, until
@@ -54,8 +55,7 @@ async def reading(gateway: Gateway) -> AsyncIterator[None]:
         await until(lambda: is_at(gateway.hub))
         yield
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end([running])
 
 
 async def is_at(hub: EventHub) -> bool:

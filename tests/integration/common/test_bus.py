@@ -28,6 +28,7 @@ from common.messaging.bus import Bus
 from common.messaging.consumer import FAILURES_MAX
 from common.messaging.errors import TryLater
 from common.runtime.health import check_all, nats_check
+from common.runtime.service import end
 
 DEADLINE_SECONDS = 30.0
 OVERDUE_SECONDS = 2.0
@@ -91,8 +92,7 @@ async def consuming(bus: Bus, work: Work, kept: Kept, *, concurrency: int = 16) 
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        await end([task])
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from common.messages.envelope import Envelope
 from common.messages.subjects import CLOSE_REQUESTED, COMMAND_STREAM, STREAM_SUBJECTS
 from common.messaging.bus import Bus
+from common.runtime.service import end
 from common.runtime.settings import ServiceSettings, SettingsError, load
 from common.runtime.start import within_patience
 from support.nats_cluster import NatsCluster, nats_cluster
@@ -88,8 +89,7 @@ async def test_what_is_stored_outlives_the_server_that_led_its_stream(cluster: N
         while not await bus.publish(CLOSE_REQUESTED, envelope("after"), "after"):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
         assert [await heard.get(), await heard.get()] == ["before", "after"]
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+    await end([working])
     await bus.close()
     await cluster.parts.restart(lost)
 

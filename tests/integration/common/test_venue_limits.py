@@ -11,6 +11,7 @@ import pytest
 from common.messaging.bus import Bus
 from common.messaging.venue_limits import BUCKET
 from common.runtime.clock import SystemClock
+from common.runtime.service import end
 from common.venues.addresses import VenueAddress
 from common.venues.ccxt.bans import BudgetSpent, VenueBan
 from common.venues.ccxt.limits import VenueGate, VenueLimits
@@ -65,8 +66,7 @@ async def process(nats_url: str, *, trades: bool = False) -> AsyncIterator[Proce
     try:
         yield Process(bus, limits)
     finally:
-        running.cancel()
-        await asyncio.wait({running})
+        await end([running])
         await bus.close()
     with pytest.raises(asyncio.CancelledError):
         running.result()

@@ -33,11 +33,11 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
     await started.stop_all()
 
 
-def python_part(code: str, reason: str | None = "not yet") -> Part:
+def python_part(code: str, reason: str | None = "not yet", deadline_seconds: float = 60.0) -> Part:
     async def probe() -> str | None:
         return reason
 
-    return Part("Sample", Command("sample", (sys.executable, "-c", code)), probe, deadline_seconds=0.3)
+    return Part("Sample", Command("sample", (sys.executable, "-c", code)), probe, deadline_seconds)
 
 
 async def test_streams_survive_a_part_that_was_killed_and_restarted(nats_alone: LocalStack) -> None:
@@ -74,7 +74,7 @@ async def test_a_part_that_ends_before_it_is_ready_shows_its_last_lines(supervis
 
 async def test_a_part_that_is_never_ready_names_the_reason(supervisor: Supervisor) -> None:
     with pytest.raises(PartFailed, match=r"was not ready after 0\.3 s \(not yet\)"):
-        await supervisor.start(python_part("import time; time.sleep(60)"))
+        await supervisor.start(python_part("import time; time.sleep(60)", deadline_seconds=0.3))
 
 
 async def test_a_program_that_does_not_exist_is_named(supervisor: Supervisor) -> None:
