@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local_stack.venue_choice import ON_VENUE
+from support.still_market import venue_text
 
 SYMBOLS = [f"X{number:03}" for number in range(240)]
 MOVING_SPEED = 10
+FUNDED_AT = "2025-10-10T16:00:00Z"
 
 _HEAD = """
 title = "A still market for measuring"
@@ -28,33 +30,12 @@ SCANNER_ENABLED = "0"
 WATCHLIST_EVENT_MERGE = "0"
 """
 
-_VENUE = """
-[venues.{name}]
-protocol = "{name}"
-taker_fee = 0.0005
-balance_usdt = 1_000_000
-"""
-
-_INSTRUMENT = """
-[venues.{name}.instruments.{symbol}]
-price_tick = 0.01
-quantity_step = 0.1
-quantity_min = 0.1
-notional_min = {notional_min}
-max_leverage = 50
-funding_interval_hours = 8
-book = {{ half_spread_bps = 1, levels = 20, step_bps = 1, notional_per_level_usdt = 20_000 }}
-path = [{path}]
-funding = [[2025-10-10T16:00:00Z, 0.0001]]
-"""
-
 
 def write_scenario(path: Path) -> Path:
     """Writes the file and returns its path."""
     text = _HEAD
     for name, price in (("binance", 102), ("bybit", 100)):
-        text += _VENUE.format(name=name)
-        text += _instruments(name, SYMBOLS, f"[2025-10-10T12:00:00Z, {price}]")
+        text += _venue(name, SYMBOLS, f"[2025-10-10T12:00:00Z, {price}]")
     path.write_text(text)
     return path
 
@@ -64,12 +45,10 @@ def write_moving_scenario(path: Path, venues: Sequence[str], symbols: Sequence[s
     points = ", ".join(f"[2025-10-10T{12 + hour}:00:00Z, {100 + hour}]" for hour in range(3))
     text = _HEAD.replace("speed = 1\n", f"speed = {MOVING_SPEED}\n")
     for name in venues:
-        text += _VENUE.format(name=name)
-        text += _instruments(name, symbols, points)
+        text += _venue(name, symbols, points)
     path.write_text(text)
     return path
 
 
-def _instruments(venue: str, symbols: Sequence[str], points: str) -> str:
-    least = ON_VENUE[venue].notional_min_usdt or "5"
-    return "".join(_INSTRUMENT.format(name=venue, symbol=symbol, path=points, notional_min=least) for symbol in symbols)
+def _venue(name: str, symbols: Sequence[str], points: str) -> str:
+    return venue_text(name, symbols, points, FUNDED_AT, ON_VENUE[name].notional_min_usdt or "5")

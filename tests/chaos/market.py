@@ -6,6 +6,8 @@ Market time starts a minute before a funding settlement, so that early trades ha
 from datetime import UTC, datetime
 from pathlib import Path
 
+from support.still_market import venue_text
+
 LONG_VENUE, SHORT_VENUE = "bybit", "binance"
 LONG_PRICE = 100
 GAP_PRICE, WIDE_GAP_PRICE, NO_GAP_PRICE = 102, 104, 100
@@ -42,36 +44,12 @@ EXECUTOR_UNWINDS_PER_HOUR_MAX = "0"
 EXECUTOR_CLOCK_OFFSET_MAX_SEC = "0"
 """
 
-_VENUE = """
-[venues.{name}]
-protocol = "{name}"
-taker_fee = 0.0005
-balance_usdt = 1_000_000
-"""
-
-_INSTRUMENT = """
-[venues.{name}.instruments.{symbol}]
-price_tick = 0.01
-quantity_step = 0.1
-quantity_min = 0.1
-notional_min = 5
-max_leverage = 50
-funding_interval_hours = 8
-book = {{ half_spread_bps = 1, levels = 20, step_bps = 1, notional_per_level_usdt = 20_000 }}
-path = [[2025-10-10T12:00:00Z, {price}]]
-funding = [[{funded_at}, 0.0001]]
-"""
-
 
 def write_scenario(path: Path) -> Path:
     """Writes the file and returns its path."""
     text = _HEAD
     for name, price in ((SHORT_VENUE, GAP_PRICE), (LONG_VENUE, LONG_PRICE)):
-        text += _VENUE.format(name=name)
-        text += "".join(
-            _INSTRUMENT.format(name=name, symbol=symbol, price=price, funded_at=FUNDED_AT.isoformat())
-            for symbol in SYMBOLS
-        )
+        text += venue_text(name, SYMBOLS, f"[2025-10-10T12:00:00Z, {price}]", FUNDED_AT.isoformat())
     path.write_text(text)
     return path
 
