@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from common.messaging.bus import Bus
 from common.messaging.venue_limits import BUCKET
@@ -132,10 +133,11 @@ async def test_a_process_that_starts_knows_what_is_banned_before_it_asks_anythin
     bus = await Bus.connect(nats_url, "test")
     try:
         limits = VenueLimits(SystemClock(), bus.venue_limits(), limited=lambda _: LIMITS)
-        await limits.hear_bans([VENUE.name, "okx"])
+        await limits.hear_bans([VENUE.name, "gate"])
         with pytest.raises(VenueBan, match="not asked"):
             await limits.gate(VENUE).admit("GET", URL, None, is_order=False)
-        assert limits.gate(VenueAddress("okx", "okx", None)).bans.banned_until() is None
+        assert limits.gate(VenueAddress("gate", "gate", None)).bans.banned_until() is None
+        assert REGISTRY.get_sample_value("tandem_venue_banned_until_timestamp_seconds", {"venue": "gate"}) == 0
     finally:
         await bus.close()
 

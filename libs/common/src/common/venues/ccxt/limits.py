@@ -236,7 +236,8 @@ class VenueLimits:
 
     async def _hear_ban(self, key: str) -> None:
         def hear(stored: bytes | None) -> None:
-            self._hear(key, stored or b"")
+            if stored is not None:
+                self._hear(key, stored)
 
         while True:
             try:
