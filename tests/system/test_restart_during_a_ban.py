@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.messaging.bus import Bus
@@ -33,8 +34,9 @@ class Asked:
 
 
 async def test_a_service_that_starts_asks_no_venue_of_which_others_know_that_it_bans(
-    postgres_server: LocalStack, nats_server: LocalStack, tmp_path: Path
+    postgres_server: LocalStack, nats_server: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("common.messaging.venue_limits.ANSWER_SECONDS_MAX", 20.0)
     asked = Asked()
     settings = {"SCANNER_ENABLED": "1"}
     async with service_group(

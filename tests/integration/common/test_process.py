@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
+
+from local_stack.ports import claim
 
 PROGRAM = """
 import asyncio
@@ -36,8 +39,13 @@ run("sample", main)
 """
 
 
+@pytest.fixture
+def port() -> int:
+    return claim({"sample": 0})["sample"]
+
+
 async def answered(url: str) -> int:
-    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(20):
+    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(60):
         while True:
             try:
                 return (await http.get(url)).status_code
@@ -63,24 +71,24 @@ async def sample(port: int, environment: dict[str, str]) -> AsyncIterator[asynci
             await process.wait()
 
 
-async def test_errors_are_json_secrets_are_files_and_sigterm_ends_it(unused_tcp_port: int, tmp_path: Path) -> None:
+async def test_errors_are_json_secrets_are_files_and_sigterm_ends_it(port: int, tmp_path: Path) -> None:
     (tmp_path / "sample_word").write_text("from a file\n")
-    async with sample(unused_tcp_port, {"SECRETS_DIR": str(tmp_path)}) as process:
-        assert await answered(f"http://127.0.0.1:{unused_tcp_port}/breaks") == 500
+    async with sample(port, {"SECRETS_DIR": str(tmp_path)}) as process:
+        assert await answered(f"http://127.0.0.1:{port}/breaks") == 500
         process.send_signal(signal.SIGTERM)
-        output, _ = await asyncio.wait_for(process.communicate(), 20)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     lines = [json.loads(line) for line in output.decode().splitlines() if line]
     assert any("from a file" in line.get("exception", "") for line in lines)
 
 
-async def test_who_waits_for_an_answer_when_the_process_ends_is_told_so(unused_tcp_port: int) -> None:
-    url = f"http://127.0.0.1:{unused_tcp_port}"
-    async with sample(unused_tcp_port, {}) as process, httpx.AsyncClient(trust_env=False, timeout=60) as http:
+async def test_who_waits_for_an_answer_when_the_process_ends_is_told_so(port: int) -> None:
+    url = f"http://127.0.0.1:{port}"
+    async with sample(port, {}) as process, httpx.AsyncClient(trust_env=False, timeout=60) as http:
         assert await answered(f"{url}/health/live") == 200
         asking = asyncio.create_task(http.get(f"{url}/waits"))
         assert process.stdout is not None
-        while await asyncio.wait_for(process.stdout.readline(), 20) != b"waiting\n":
+        while await asyncio.wait_for(process.stdout.readline(), 60) != b"waiting\n":
             pass
         process.send_signal(signal.SIGTERM)
         answer = await asking
