@@ -31,6 +31,17 @@ export function chartHost(id, summary, height) {
   });
 }
 
+/** Where the chart of this id says what lies under the pointer; a screen reader has the summary instead. */
+export function chartReadout(id) {
+  return h("p", {
+    class: "readout quiet",
+    "data-readout": id,
+    "data-key": `${id}-readout`,
+    "data-keep": true,
+    "aria-hidden": "true",
+  });
+}
+
 /** Draws or redraws the chart of this id where its host is in the page; `curve` as standing.js makes it. */
 export function drawChart(id, curve) {
   const host = document.querySelector(`[data-chart="${id}"]`);

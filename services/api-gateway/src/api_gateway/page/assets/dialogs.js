@@ -85,9 +85,19 @@ export function forceCloseDialog(api, { id, symbol }, onDone) {
 
 /**
  * A dialog that asks why, sends, and shows what came of it. `show(status, answer)` makes elements of an answer. Where
- * there is `ask(answer)`, an answer of "not yet" is asked for again as long as the dialog is open.
+ * there is `ask(answer)`, it is asked again while `goesOn(status, answer)`, as long as the dialog is open.
  */
-export function commandDialog({ title, fields, button, isDanger = false, send, show = told, ask = null, onDone }) {
+export function commandDialog({
+  title,
+  fields,
+  button,
+  isDanger = false,
+  send,
+  show = told,
+  ask = null,
+  goesOn = isNotYet,
+  onDone,
+}) {
   const outcome = h("div", { class: "outcome", role: "status", "aria-live": "polite" });
   const submit = h("button", { type: "submit", class: isDanger ? "danger solid" : "primary" }, button);
   const leave = h("button", { type: "button" }, "Cancel");
@@ -144,7 +154,7 @@ export function commandDialog({ title, fields, button, isDanger = false, send, s
   /** Until it is over, or nobody looks any more. */
   async function askAgain(answer) {
     let { status, data } = answer;
-    while (status === 202 && dialog.isConnected) {
+    while (goesOn(status, data) && dialog.isConnected) {
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
       try {
         ({ status, data } = await ask(data));
@@ -154,7 +164,7 @@ export function commandDialog({ title, fields, button, isDanger = false, send, s
       }
       fill(outcome, show(status, data));
     }
-    if (answer.status === 202) onDone();
+    if (isNotYet(answer.status)) onDone();
   }
 
   return {
@@ -170,6 +180,10 @@ export function commandDialog({ title, fields, button, isDanger = false, send, s
 /** Nobody answered, or not in time, or another one with this key is still at work: the same key, to be done once. */
 function mayBeAtWork({ status, errors }) {
   return status === 0 || status >= 500 || (status === 409 && errors.length === 0);
+}
+
+export function isNotYet(status) {
+  return status === 202;
 }
 
 function told(status, answer) {

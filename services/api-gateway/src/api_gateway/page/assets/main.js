@@ -30,11 +30,11 @@ function find(id) {
   return document.getElementById(id);
 }
 
-async function begin(note = null) {
+async function begin() {
   try {
     const session = await currentSession(api);
     if (session) enter(session);
-    else askForToken(note);
+    else askForToken();
   } catch (problem) {
     if (problem.status === undefined) throw problem;
     fill(
@@ -50,7 +50,7 @@ async function begin(note = null) {
   }
 }
 
-function askForToken(note) {
+function askForToken(note = null) {
   fill(place.bar);
   fill(place.notices);
   place.main.replaceChildren(signInForm(api, note, enter));
@@ -139,8 +139,12 @@ const ACTIONS = {
     changed();
   },
   async "sign-out"() {
-    await signOut(api);
-    leave("You are signed out.");
+    try {
+      await signOut(api);
+    } catch (problem) {
+      if (problem.status !== 401) throw problem; // without a session there is nothing to end
+    }
+    if (desk) leave("You are signed out.");
   },
   skip: () => place.main.focus(),
 };

@@ -1,7 +1,7 @@
 // Small pieces that several views are made of.
 
 import { h } from "./dom.js";
-import { UNKNOWN, words } from "./format.js";
+import { UNKNOWN, plain, usdt, words } from "./format.js";
 
 /** A heading with what stands under it. */
 export function panel(title, { key, note = null, actions = null, kind = "" }, ...children) {
@@ -97,6 +97,23 @@ export function link(hash, ...children) {
 
 export function tradeLink(id) {
   return link(`#/trades/${id}`, `#${id}`);
+}
+
+const CHANGES = new Set(["trading_state_changed"]);
+
+/** The kind of a row of the error log. What only changed is there for somebody to know, and looks like no error. */
+export function errorKind(kind) {
+  if (CHANGES.has(kind)) return h("strong", null, `◆ ${words(kind)}`);
+  return h("strong", { class: "loss" }, `✕ ${words(kind)}`);
+}
+
+/** The executions of one order, each with its fee. */
+export function fillList(fills) {
+  if (fills.length === 0) return h("span", { class: "quiet" }, "none booked");
+  const list = fills.map((fill) =>
+    h("li", null, `${plain(fill.quantity)} at ${plain(fill.price)}, fee ${usdt(fill.fee_usdt, { digits: 4 })}`),
+  );
+  return h("ul", { class: "fills" }, list);
 }
 
 /** JSON evidence as nested lists of names and values. */

@@ -1,6 +1,6 @@
 // One open trade at a glance: where the spread stands, what happens next, and how far the rails are.
 
-import { chartHost } from "./chart.js";
+import { chartHost, chartReadout } from "./chart.js";
 import { h } from "./dom.js";
 import { duration, moment, percent, plain, points, tone, usdt } from "./format.js";
 import { figure, pair, status } from "./parts.js";
@@ -25,7 +25,7 @@ export function tradeCard(known) {
         "div",
         { class: "trade-chart" },
         keyFigures(trade, sample, nowMs),
-        chartCaption(id),
+        chartReadout(id),
         chartHost(id, inWords(trade, sample), CHART_HEIGHT_PX),
       ),
       h("div", { class: "trade-side" }, profitSplit(profit(sample)), rails(known, sample)),
@@ -107,16 +107,6 @@ function distance(from, to, isBelow = false) {
 function toGo(from, to, isBelow = false) {
   const isReached = isBelow ? from <= to : from >= to;
   return isReached ? "reached" : `${points(from, to)} to go`;
-}
-
-function chartCaption(id) {
-  return h("p", {
-    class: "readout quiet",
-    "data-readout": id,
-    "data-key": `${id}-readout`,
-    "data-keep": true,
-    "aria-hidden": "true",
-  });
 }
 
 function inWords(trade, sample) {

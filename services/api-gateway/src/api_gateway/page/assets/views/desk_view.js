@@ -3,7 +3,7 @@
 import { drawChart } from "../chart.js";
 import { h } from "../dom.js";
 import { count, duration, moment, percent, tone, usdt, words } from "../format.js";
-import { empty, figure, pair, panel, shown, status, table, tradeLink } from "../parts.js";
+import { empty, errorKind, figure, pair, panel, shown, status, table, tradeLink } from "../parts.js";
 import { Resource } from "../resource.js";
 import { spreadCurve } from "../standing.js";
 import { tradeCard } from "../trade_card.js";
@@ -51,8 +51,8 @@ export function deskView({ api, desk }) {
             shown(desk.health, serviceList),
           ),
           panel(
-            "Errors",
-            { key: "errors", actions: h("a", { href: "#/system" }, "All errors") },
+            "Errors and alarms",
+            { key: "errors", actions: h("a", { href: "#/system" }, "All of them") },
             shown(desk.overview, (data) => errorList(data.errors.slice(0, 5), desk.nowMs)),
           ),
         ),
@@ -180,8 +180,8 @@ function decisionList(items, nowMs) {
   );
 }
 
-export function errorList(errors, nowMs) {
-  if (errors.length === 0) return empty("No error was recorded.");
+function errorList(errors, nowMs) {
+  if (errors.length === 0) return empty("No error or alarm was recorded.");
   return h(
     "ol",
     { class: "feed" },
@@ -193,7 +193,8 @@ export function errorList(errors, nowMs) {
         h(
           "span",
           null,
-          h("strong", { class: "loss" }, `✕ ${words(error.kind)} `),
+          errorKind(error.kind),
+          " ",
           error.message,
           error.signal_id && [" ", tradeLink(error.signal_id)],
         ),

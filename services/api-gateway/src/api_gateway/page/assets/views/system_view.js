@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { count, duration, moment, plain, words, UNKNOWN } from "../format.js";
-import { empty, panel, shown, table, tradeLink } from "../parts.js";
+import { empty, errorKind, panel, shown, table, tradeLink } from "../parts.js";
 import { Resource } from "../resource.js";
 import { listing } from "./listing.js";
 import { serviceList } from "./services.js";
@@ -17,7 +17,7 @@ export function systemView({ api, desk, query }) {
     query,
     place: "#/system",
     path: "/api/live_trading/errors",
-    title: "Errors",
+    title: "Errors and alarms",
     key: "errors",
     filters: [
       { name: "service", label: "Service", options: ["api_gateway", "signal_ingest", "executor", "position_monitor"] },
@@ -25,7 +25,7 @@ export function systemView({ api, desk, query }) {
     ],
     columns: errorColumns,
     keyOf: (error) => error.id,
-    nothing: "No error was recorded.",
+    nothing: "No error or alarm was recorded.",
     hears: () => true,
   });
   return {
@@ -162,7 +162,7 @@ function errorColumns(nowMs) {
   return [
     { name: "time", cell: (error) => moment(error.occurred_at, nowMs) },
     { name: "service", cell: (error) => words(error.service) },
-    { name: "kind", cell: (error) => h("strong", { class: "loss" }, `✕ ${words(error.kind)}`) },
+    { name: "kind", cell: (error) => errorKind(error.kind) },
     {
       name: "trade",
       cell: (error) => (error.signal_id ? tradeLink(error.signal_id) : h("span", { class: "quiet" }, "none")),

@@ -1,9 +1,9 @@
 // The story of one trade: what it came to, the curve with its entries and its exit, every line, order, fill and payment.
 
-import { chartHost, drawChart } from "../chart.js";
+import { chartHost, chartReadout, drawChart } from "../chart.js";
 import { h } from "../dom.js";
 import { duration, moment, percent, plain, tone, usdt, words } from "../format.js";
-import { empty, evidence, figure, pair, panel, shown, status, table } from "../parts.js";
+import { empty, evidence, figure, fillList, pair, panel, shown, status, table } from "../parts.js";
 import { Resource } from "../resource.js";
 import { exitMark, filledEntries, mergeSamples, profit, spreadCurve } from "../standing.js";
 import { closeButton, ladderTable, profitSplit } from "../trade_card.js";
@@ -148,13 +148,7 @@ function curve(trade, earlier) {
   return h(
     "div",
     { class: "trade-chart" },
-    h("p", {
-      class: "readout quiet",
-      "data-readout": "story",
-      "data-key": "story-readout",
-      "data-keep": true,
-      "aria-hidden": "true",
-    }),
+    chartReadout("story"),
     chartHost("story", summary, CHART_HEIGHT_PX),
     shownCount < samples.count &&
       h(
@@ -263,17 +257,9 @@ function ordersTable({ orders, fills }, nowMs) {
       name: "status",
       cell: (order) => [status(order.status), order.error && h("small", { class: "loss" }, ` ${order.error}`)],
     },
-    { name: "fills", cell: (order) => fillsOf(of(order)) },
+    { name: "fills", cell: (order) => fillList(of(order)) },
   ];
   return table("Orders and fills", columns, orders, (order) => order.id);
-}
-
-function fillsOf(fills) {
-  if (fills.length === 0) return h("span", { class: "quiet" }, "none booked");
-  const list = fills.map((fill) =>
-    h("li", null, `${plain(fill.quantity)} at ${plain(fill.price)}, fee ${usdt(fill.fee_usdt, { digits: 4 })}`),
-  );
-  return h("ul", { class: "fills" }, list);
 }
 
 function fundingTable(payments, nowMs) {
