@@ -151,11 +151,45 @@ async def test_a_position_is_flattened_once_it_is_confirmed_and_the_venues_answe
     await dialog.get_by_role("button", name="Flatten").click()
     await expect(said).to_contain_text("Flat: binance says that it holds 0 HELD")
     await expect(dialog.get_by_label("Orders sent")).to_contain_text("sell 1.5: filled, 1.5 at")
+    await expect(dialog.get_by_label("Orders sent")).to_contain_text(re.compile(r"1\.5 at [\d.]+, fee 0\.0\d+"))
+    await expect(said).to_contain_text(re.compile(r"Fees: 0\.0\d+"))
     ledger = next(ledger for ledger in await running.ledgers() if ledger.venue == "binance")
     assert not [position for position in ledger.positions if position.quantity]
     await dialog.get_by_role("button", name="Done").click()
     await expect(dialog).to_have_count(0)
     assert [text for text in seat.said if "409" not in text] == []  # a browser notes each answer of 400 and more
+
+
+async def test_a_flatten_says_what_it_waits_for_and_when_it_is_left(seat: Seat) -> None:
+    evidence = {"waits_for": "trade 7 is being opened"}
+    waiting = {"state": "working", "evidence": evidence, "updated_at": None, "fills": []}
+    asked = {"request_id": "flatten-bybit-SOL-1", "venue": "bybit", "symbol": "SOL", "status": waiting}
+
+    async def not_yet(route: Route) -> None:
+        await route.fulfill(json={**asked, "see": "/api/live_trading/flattened/flatten-bybit-SOL-1"}, status=202)
+
+    async def still_waiting(route: Route) -> None:
+        await route.fulfill(json=waiting)
+
+    page = seat.page
+    await page.clock.install()
+    await page.route("**/flatten_position", not_yet)
+    await page.route("**/flattened/*", still_waiting)
+    await seat.open("#/system")
+    await page.get_by_role("region", name="Positions").get_by_role("button", name="Flatten…").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Venue", exact=True).fill("bybit")
+    await dialog.get_by_label("Symbol").fill("SOL")
+    await dialog.get_by_label("Why").fill("moving")
+    await dialog.get_by_label(re.compile("^Type")).fill("bybit SOL")
+    await page.keyboard.press("Enter")
+    said = dialog.locator(".outcome")
+    await expect(said).to_contain_text("Not yet: the executor is at it.")
+    await expect(said).to_contain_text("It waits: trade 7 is being opened.")
+    await page.clock.fast_forward("11:00")
+    await expect(said).to_contain_text("Not flat: ten minutes are over, and the executor leaves it as it is.")
+    await expect(said).to_contain_text("It waited: trade 7 is being opened.")
+    assert seat.said == []
 
 
 async def test_trading_is_halted_and_resumed_and_what_somebody_wrote_stays_text(seat: Seat) -> None:
@@ -177,6 +211,9 @@ async def test_trading_is_halted_and_resumed_and_what_somebody_wrote_stays_text(
     await dialog.get_by_label(re.compile("^Type")).fill("active")
     await order(page, "all is well", "Change state")
     await expect(page.get_by_role("button", name="Trading is active")).to_be_visible()
+    told = page.get_by_role("region", name="Errors and alarms").get_by_role("listitem").first
+    await expect(told).to_contain_text("◆ trading state changed")
+    await expect(told.locator(".loss")).to_have_count(0)
     assert seat.said == []
 
 

@@ -244,6 +244,13 @@ async def test_a_flatten_waits_for_what_the_venue_says(
     assert (wish.requested_by, wish.why, wish.include_unowned) == ("operator:ada", "moving", False)
 
 
+async def test_a_change_of_the_trading_state_is_told_without_an_errors_name(run: Run, rows: LedgerRows) -> None:
+    await rows.error(kind="trading_state_changed", message="trading is active: all is well", signal_id=None)
+    for ended in (await run("errors"), await run("status")):
+        assert "trading is active: all is well" in ended.out
+        assert "trading_state_changed" not in ended.out
+
+
 async def test_errors_are_listed_and_filtered(run: Run, rows: LedgerRows) -> None:
     trade = await rows.trade()
     await rows.error("executor", trade.id)

@@ -22,6 +22,8 @@ from operator_cli.printing import UNKNOWN, Page, second, service_name, show_json
 SERVICE = typer.Option(
     parser=one_of(SERVICES), autocompletion=completing(SERVICES), metavar="NAME", help=f"Only {', '.join(SERVICES)}."
 )
+CHANGES = frozenset({"trading_state_changed"})
+"""Kinds that somebody has to know of, and that are no errors: their message says it all."""
 HEADINGS = ("at (UTC)", "service", "trade", "what")
 TRADE = typer.Option(parser=whole_number(1, ID_MAX), metavar="ID", help="Only those of this trade.")
 
@@ -48,9 +50,10 @@ def errors(
 
 def error_row(error: dict[str, Any]) -> tuple[str, ...]:
     """One error under `HEADINGS`."""
+    kind, message = error["kind"], error["message"]
     return (
         second(error["occurred_at"]),
         service_name(error["service"]),
         UNKNOWN if error["signal_id"] is None else str(error["signal_id"]),
-        f"{error['kind']}: {error['message']}",
+        message if kind in CHANGES else f"{kind}: {message}",
     )

@@ -129,8 +129,8 @@ function flattened({ venue, symbol, status }, nowMs, isOver) {
     working: () => (isOver ? left(waits) : atWork(waits)),
     asked: () =>
       isOver
-        ? h("p", { class: "loss" }, "✕ Not flat: the executor did not take it up within ten minutes, and it is dropped.")
-        : h("p", { class: "warn" }, "◐ Not yet: recorded. What the executor does not take up in ten minutes is dropped."),
+        ? h("p", { class: "loss" }, "✕ Not flat: the executor did not take it up within ten minutes; it is dropped.")
+        : h("p", { class: "warn" }, "◐ Not yet: recorded. What is not taken up within ten minutes is dropped."),
   };
   const failed = () => [
     h("p", { class: "loss" }, `✕ Not flat: ${evidence.reason ?? "it could not be done"}.`),
