@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
@@ -162,7 +163,7 @@ async def test_a_position_is_flattened_once_it_is_confirmed_and_the_venues_answe
 
 async def test_a_flatten_says_what_it_waits_for_and_when_it_is_left(seat: Seat) -> None:
     evidence = {"waits_for": "trade 7 is being opened"}
-    waiting = {"state": "working", "evidence": evidence, "updated_at": None, "fills": []}
+    waiting: dict[str, Any] = {"state": "working", "evidence": evidence, "updated_at": None, "fills": []}
     asked = {"request_id": "flatten-bybit-SOL-1", "venue": "bybit", "symbol": "SOL", "status": waiting}
 
     async def not_yet(route: Route) -> None:
