@@ -175,9 +175,11 @@ def trading_state(transaction: Transaction) -> list[Row]:
     return one(transaction.row("trading_state", 1), "state")
 
 
-def _change_state(transaction: Transaction, state: str, reason: str, changed_by: str, now: datetime) -> list[Row]:
+def _change_state(
+    transaction: Transaction, state: str, reason: str, changed_by: str, now: datetime, only_from: str | None
+) -> list[Row]:
     row = transaction.locked("trading_state", 1)
-    if row is None or row["state"] == state:
+    if row is None or row["state"] == state or only_from not in (None, row["state"]):
         return []
     changed = transaction.update(
         "trading_state", row, state=state, reason=reason, changed_by=changed_by, changed_at=now

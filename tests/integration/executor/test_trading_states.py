@@ -123,3 +123,18 @@ async def test_a_day_of_losses_moves_trading_to_reducing(database: Database) -> 
         await desk.bookkeeper.sweep()
         await desk.guardian.sweep()
         assert await desk.states.current() is TradingState.REDUCING
+
+
+async def test_a_halt_while_the_rails_are_looked_at_stays_a_halt(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with executor_desk(database) as made:
+        desk = ExecutorDesk(made.pool, made.clock, made.venues, rails=Rails(Decimal(0), 0, 0.5))
+
+        async def halted_meanwhile() -> float:
+            await set_state(desk, TradingState.HALTED)
+            return 9.0
+
+        monkeypatch.setattr(desk.venues["binance"], "server_time_offset_seconds", halted_meanwhile)
+        await desk.guardian.sweep()
+        assert await desk.states.current() is TradingState.HALTED

@@ -13,7 +13,7 @@ from executor.domain.trading_state import TradingState
 _CURRENT = "SELECT state FROM watchlist.trading_state WHERE id = 1"
 _CHANGE = """
 UPDATE watchlist.trading_state SET state = $1, reason = $2, changed_by = $3, changed_at = $4
-WHERE id = 1 AND state <> $1 RETURNING state
+WHERE id = 1 AND state <> $1 AND ($5::text IS NULL OR state = $5) RETURNING state
 """
 _DAY_NET_PNL = """
 SELECT coalesce(sum(net_pnl_usdt), 0) FROM watchlist.live_trade_signal WHERE finalised_at >= $1
@@ -37,10 +37,18 @@ class PostgresTradingStates:
         except DATABASE_AWAY as error:
             raise OrderNotSent("every venue", f"the trading state is not known: {error!r}") from error
 
-    async def change(self, state: TradingState, reason: str, changed_by: str, evidence: dict[str, Any]) -> bool:
+    async def change(
+        self,
+        state: TradingState,
+        reason: str,
+        changed_by: str,
+        evidence: dict[str, Any],
+        *,
+        only_from: TradingState | None = None,
+    ) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
             now = self._clock.now()
-            changed = await connection.fetchval(_CHANGE, state.value, reason, changed_by, now)
+            changed = await connection.fetchval(_CHANGE, state.value, reason, changed_by, now, only_from)
             if changed is None:
                 return False
             detail = {"state": state, "reason": reason, "changed_by": changed_by, **evidence}

@@ -30,7 +30,10 @@ class Guardian:
         hit = rail_hit(Standing(pnl, unwinds, offsets), self._rails)
         if hit is not None:
             log.error("rail.hit", reason=hit.reason, **hit.evidence)
-            await self._states.change(TradingState.REDUCING, hit.reason, "executor", hit.evidence)
+            # An operator may have halted while the venues were asked: reducing would give back what that takes.
+            await self._states.change(
+                TradingState.REDUCING, hit.reason, "executor", hit.evidence, only_from=TradingState.ACTIVE
+            )
 
     async def _offset(self, venue: str) -> float | None:
         try:

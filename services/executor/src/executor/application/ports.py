@@ -312,8 +312,16 @@ class TradingStates(Protocol):
         """Raises OrderNotSent where it cannot be read."""
         ...
 
-    async def change(self, state: TradingState, reason: str, changed_by: str, evidence: dict[str, Any]) -> bool:
-        """Stores and audits a new state; False when it was that already."""
+    async def change(
+        self,
+        state: TradingState,
+        reason: str,
+        changed_by: str,
+        evidence: dict[str, Any],
+        *,
+        only_from: TradingState | None = None,
+    ) -> bool:
+        """Stores and audits a new state; False when it was that already, or not `only_from`, where that is given."""
         ...
 
 
