@@ -1,5 +1,6 @@
 """What venues do to a trade that is not in the book: they lag, reject late, forget prices, and act without us."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -9,13 +10,16 @@ import asyncpg
 import pytest
 
 from common.domain.identifiers import Leg, Side
+from common.messages.contracts import CloseRequested
 from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderReport, OrderState
+from executor.adapters import trade_ledger
 from executor.application import closing, orders, reconciling
 from executor.domain.reconciliation import DriftKind
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap
 from support.fake_venue import FakeVenue
+from support.running_stack import eventually
 
 
 @pytest.fixture
@@ -139,6 +143,27 @@ async def test_a_leg_closed_by_hand_is_booked_by_its_fill_and_the_other_leg_is_c
     await desk.bookkeeper.sweep()
     made = sum(venue.ledger.account.balance for venue in desk.venues.values()) - 20_000
     assert (await desk.signal(event()))["net_pnl_usdt"] == made
+
+
+async def test_a_trade_that_somebody_works_on_is_left_for_the_next_look_at_the_venues(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "LEASE_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(trade_ledger, "LEASE_SECONDS", 60.0)
+    book = await desk.open_trade(event())
+    await by_hand(desk.venues["binance"], Side.BUY, "5.2")
+    await desk.reconciler.sweep(desk.closing.handle)
+    other = ExecutorDesk(desk.pool, desk.clock, desk.venues, owner="desk-2")
+
+    async def taken_meanwhile(request: CloseRequested) -> None:
+        assert await other.trades.take_lease(request.signal_id)
+        await desk.closing.handle(request)
+
+    await desk.reconciler.sweep(taken_meanwhile)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "open"
+    await other.trades.release_lease(book.trade.id)
+    await desk.reconciler.sweep(desk.closing.handle)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
 
 
 async def test_without_the_missing_fill_no_account_is_made_up(
@@ -365,6 +390,27 @@ async def test_the_loser_of_a_race_does_not_release_the_winners_claim(
     monkeypatch.setattr(desk.venues["bybit"], "send", send)
     await desk.open_trade(event())
     assert seen == [False]
+
+
+async def test_a_trade_is_nobody_elses_until_its_lease_is_given_back(desk: ExecutorDesk) -> None:
+    """A release that is still on its way would take the lease from whoever had got it meanwhile."""
+    signal_id = (await desk.open_trade(event())).trade.id
+
+    async def waiting() -> int:
+        waits = "wait_event_type = 'Lock' AND datname = current_database()"
+        return int(await desk.pool.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {waits}"))
+
+    assert await desk.trades.take_lease(signal_id)
+    async with desk.pool.acquire() as connection:
+        holds = connection.transaction()
+        await holds.start()
+        await connection.execute("SELECT FROM watchlist.live_trade_signal WHERE id = $1 FOR UPDATE", signal_id)
+        release = asyncio.create_task(desk.trades.release_lease(signal_id))
+        await eventually("the release waits for the row", waiting)
+        assert not desk.trades.claim(signal_id)
+        await holds.commit()
+    await release
+    assert await desk.trades.take_lease(signal_id)
 
 
 async def test_unwinding_that_fails_is_tried_again_with_pauses_and_somebody_is_told(desk: ExecutorDesk) -> None:

@@ -406,8 +406,10 @@ class PostgresTradeLedger:
         return taken is not None
 
     async def release_lease(self, signal_id: int) -> None:
-        self._working.discard(signal_id)
-        await self._pool.execute(_RELEASE_LEASE, signal_id, self._owner)
+        try:
+            await self._pool.execute(_RELEASE_LEASE, signal_id, self._owner)
+        finally:
+            self._working.discard(signal_id)
 
     async def renew_leases(self) -> None:
         """Keeps what this process works on from being taken over; called every LEASE_RENEWAL_SECONDS."""

@@ -18,7 +18,15 @@ from common.messages.contracts import CloseRequested
 from common.runtime.clock import Clock
 from common.runtime.tracing import about_trade
 from common.venues.errors import VenueError
-from executor.application.ports import Alarms, Bookkeeping, Outcome, StaleTradeError, TradeLedger, Venues
+from executor.application.ports import (
+    Alarms,
+    Bookkeeping,
+    Outcome,
+    StaleTradeError,
+    TradeBusyError,
+    TradeLedger,
+    Venues,
+)
 from executor.domain.order_machine import OrderStatus
 from executor.domain.reconciliation import DriftKind, Explanation, LegDrift, SeenFill, begins_at, explain, leg_drift
 from executor.domain.records import TradeBook
@@ -216,7 +224,8 @@ class Reconciler:
     async def _derisk(self, book: TradeBook, close: Close) -> None:
         """A leg that lost quantity without us leaves the other one standing: the whole trade is closed.
 
-        While a difference is still being looked at nothing is concluded.
+        While a difference is still being looked at nothing is concluded. What cannot be closed now is found again by
+        the next sweep.
         """
         if any((book.trade.id, leg) in self._seen for leg in Leg):
             return
@@ -225,9 +234,11 @@ class Reconciler:
         if quantities[0] - residual[0] == quantities[1] - residual[1]:
             return
         evidence = {"long_quantity": str(quantities[0]), "short_quantity": str(quantities[1])}
-        await close(
-            CloseRequested(signal_id=book.trade.id, reason="unhedged", requested_by="executor", evidence=evidence)
-        )
+        wish = CloseRequested(signal_id=book.trade.id, reason="unhedged", requested_by="executor", evidence=evidence)
+        try:
+            await close(wish)
+        except (TradeBusyError, VenueError) as error:
+            log.warning("reconciliation.close_later", signal_id=book.trade.id, error=repr(error))
 
 
 def residual_of(book: TradeBook, leg: Leg) -> list[Decimal]:
