@@ -10,7 +10,7 @@ import pytest
 from common.messages import subjects
 from common.messages.envelope import Envelope
 from common.messaging.errors import TryLater
-from common.venues.errors import VenueBanned, VenueRefused, VenueUnreachable
+from common.venues.errors import OrderNotSent, VenueBanned, VenueRefused, VenueUnreachable
 from executor.application.ports import TradeBusyError
 from executor.bootstrap import CONSUMERS
 from executor.entrypoints.messages import MessageRouter
@@ -53,7 +53,13 @@ def asked_to_close(error: Exception) -> tuple[MessageRouter, Envelope]:
 
 
 @pytest.mark.parametrize(
-    "error", [TradeBusyError("worked on"), VenueUnreachable("binance", "away"), VenueBanned("binance", "banned")]
+    "error",
+    [
+        TradeBusyError("worked on"),
+        VenueUnreachable("binance", "away"),
+        VenueBanned("binance", "banned"),
+        OrderNotSent("every venue", "the trading state is not known"),
+    ],
 )
 async def test_a_close_that_cannot_be_done_now_comes_again(error: Exception) -> None:
     router, told = asked_to_close(error)

@@ -12,7 +12,7 @@ from common.messages.contracts import (
 )
 from common.messages.envelope import Envelope
 from common.messaging.errors import TryLater
-from common.venues.errors import VenueBanned, VenueUnreachable
+from common.venues.errors import OrderNotSent, VenueBanned, VenueUnreachable
 from executor.application.ports import TradeBusyError, TradingStates
 from executor.application.use_cases import UseCases
 from executor.domain.trading_state import TradingState
@@ -29,13 +29,13 @@ class MessageRouter:
         """Hands the payload to its use case.
 
         Raises:
-            TryLater: another worker holds the trade, or a venue gives no answer now.
+            TryLater: another worker holds the trade, a venue gives no answer now, or the trading state cannot be read.
             pydantic.ValidationError: the payload is not what its subject promises.
             LookupError: nobody handles the subject.
         """
         try:
             await self._dispatch(envelope)
-        except (TradeBusyError, VenueUnreachable, VenueBanned) as error:
+        except (TradeBusyError, VenueUnreachable, VenueBanned, OrderNotSent) as error:
             raise TryLater(str(error)) from error
 
     async def _dispatch(self, envelope: Envelope) -> None:
