@@ -1,6 +1,6 @@
 """The scanner over fake venues: what is recorded, how often a venue is asked, and how a failing one is left out."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,6 +14,7 @@ from signal_ingest.application.venue_feed import BAN_SECONDS_UNSAID, VenueFeed
 from signal_ingest.domain.observation import ObservationType
 from signal_ingest.domain.prediction.history import PairHistory, PairName
 from signal_ingest.domain.prediction.linear import LinearModel
+from signal_ingest.domain.trigger import judge
 from support.ingest_fakes import FakeVenue, RecordingStore
 from support.observed_pairs import MERGING, MOMENT, RULES, observation
 from support.replica import SetLeadership
@@ -219,3 +220,26 @@ async def test_who_begins_to_lead_reads_the_histories_anew_for_others_have_scann
         await market.scan()
         reads.append(past.reads)
     assert reads == [1, 1, 1, 2, 2]
+
+
+class BusyPast:
+    """A past that `meanwhile` happens in, the next time that it is read."""
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], None] | None = None
+
+    async def load(self, names: Collection[PairName], since: datetime) -> list[PairHistory]:
+        if self.meanwhile is not None:
+            self.meanwhile()
+            self.meanwhile = None
+        return [PairHistory(name) for name in names]
+
+
+async def test_a_history_that_is_forgotten_while_another_one_is_read_is_read_too() -> None:
+    """Another batch could not be stored, so that its pairs are read anew."""
+    past = BusyPast()
+    predictor = Predictor(past, TakerFees({}, 0.0005), 240, None)
+    first, second = (judge(observation(symbol=name), observation().observed_at, RULES) for name in ("SOL", "ETH"))
+    await predictor.predict([first], first.observation.observed_at, merged=True)
+    past.meanwhile = predictor.forget_all
+    await predictor.predict([first, second], first.observation.observed_at, merged=True)

@@ -74,11 +74,11 @@ class Predictor:
         self._histories.clear()
 
     async def _load(self, names: set[PairName], now: datetime) -> None:
+        """All of them are there together afterwards: one may be forgotten while another is read."""
         if names <= self._histories.keys():
             return
         async with self._loading:
-            missing = names - self._histories.keys()
-            if missing:
+            while missing := names - self._histories.keys():
                 loaded = await self._past.load(missing, now - WINDOW)
                 self._histories |= {history.name: history for history in loaded}
 
