@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from common.domain.identifiers import Side
 from common.persistence.database import connect_pool
-from common.venues.errors import OrderRejected
+from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreachable
+from common.venues.ports import OrderIntent, OrderReport
+from executor.application import closing, orders
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap
 from support.ledger_rows import LedgerRows
@@ -64,6 +67,36 @@ async def test_a_widened_gap_adds_a_second_matched_entry_and_leaves_the_take_pro
     assert kept["used_evidence"][0]["event_id"] == event_id
     assert kept["next_trigger_spread_pct"] == pytest.approx(kept["entry_spread_pct_first"] * 1.5**2)
     assert kept["last_scale_in_at"] == desk.clock.now().isoformat()
+
+
+async def test_a_close_over_an_entry_in_flight_finds_what_somebody_closed_by_hand(
+    desk: ExecutorDesk, rows: LedgerRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "RESOLVE_WITHIN_SECONDS", 0.1)
+    monkeypatch.setattr(closing, "POSITION_READ_SECONDS", 0.01)
+    book = await desk.open_trade(event())
+    gap(desk.venues, "186", "191")
+    await fresh_evidence(rows, desk)
+    bybit = desk.venues["bybit"]
+    with monkeypatch.context() as away:
+
+        async def silent(symbol: str, client_order_id: str) -> OrderReport:
+            raise VenueUnreachable("bybit", "no answer")
+
+        away.setattr(bybit, "order", silent)
+        bybit.fail_next_send(OrderOutcomeUnknown("bybit", "timeout"), after_acceptance=True)
+        await desk.scale(book)
+        assert (await desk.close(book)).trade.status == "closing"
+    by_hand = OrderIntent("bybit", "SOL", Side.SELL, Decimal("10.4"), "by-hand", False, Decimal(190))
+    await bybit.send(by_hand)
+    desk.clock.forward(minutes=5)
+    await desk.recovery.settle_all()
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
+    assert [venue.ledger.account.position("SOL").quantity for venue in desk.venues.values()] == [0, 0]
+    desk.clock.forward(minutes=2)
+    await desk.bookkeeper.sweep()
+    made = sum(venue.ledger.account.balance for venue in desk.venues.values()) - 20_000
+    assert (await desk.signal(event()))["net_pnl_usdt"] == made
 
 
 async def test_one_trigger_never_adds_two_entries_however_often_it_is_asked(

@@ -113,11 +113,14 @@ class Reconciler:
     async def reconcile(self, book: TradeBook) -> TradeBook:
         """Looks at both legs of a trade at rest and books what explains a difference.
 
+        An entry that a close came upon in flight is settled no more: its orders have ended, and the close takes all.
+
         Raises:
             VenueError: a venue does not answer.
             StaleTradeError: the trade changed meanwhile.
         """
-        if book.unresolved_orders or any(entry.status == "opening" for entry in book.entries):
+        is_opening = any(entry.status == "opening" for entry in book.entries)
+        if book.unresolved_orders or (is_opening and book.trade.status is not TradeStatus.CLOSING):
             return book
         for leg in Leg:
             drift = await self._drift(book, leg)
