@@ -17,7 +17,7 @@ from executor.adapters import trade_ledger
 from executor.application import closing, orders, reconciling
 from executor.domain.reconciliation import DriftKind
 from support.embedded_stack import Database
-from support.executor_desk import ExecutorDesk, event, executor_desk, gap
+from support.executor_desk import ExecutorDesk, event, executor_desk, gap, quote
 from support.fake_venue import FakeVenue
 from support.running_stack import eventually
 
@@ -374,6 +374,27 @@ async def test_a_failed_entry_has_its_account_too(desk: ExecutorDesk) -> None:
     assert row["status"] == "failed"
     assert row["net_pnl_usdt"] == desk.venues["bybit"].ledger.account.balance - 10_000
     assert row["net_pnl_usdt"] < 0
+
+
+async def test_a_failed_entry_that_left_less_than_its_venue_trades_has_its_account_too(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+    venue = desk.venues["bybit"]
+    original = venue.send
+
+    async def hardly_filled(intent: OrderIntent) -> OrderReport:
+        quote(venue, "187.99", "188.01", depth="0.05")
+        return await original(intent)
+
+    monkeypatch.setattr(venue, "send", hardly_filled)
+    await desk.opener.handle_event(event())
+    assert held(desk) == [Decimal("0.05"), 0]
+    desk.clock.forward(minutes=1)
+    await desk.bookkeeper.sweep()
+    row = await desk.signal(event())
+    assert row["status"] == "failed"
+    assert row["net_pnl_usdt"] == venue.ledger.account.balance - 10_000 - Decimal("0.05") * Decimal("188.01")
 
 
 async def test_the_loser_of_a_race_does_not_release_the_winners_claim(

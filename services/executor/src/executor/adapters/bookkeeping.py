@@ -148,13 +148,11 @@ class PostgresBookkeeping:
 
     @staticmethod
     def _is_even(book: TradeBook) -> bool:
-        """What the ledger still holds of each leg is the dust that the close recorded, and no more.
+        """What the ledger still holds of each leg is the dust that the close, or a failed entry, recorded, and no more.
 
         A leg that a venue reduced without us and whose fills are not booked yet would make an absurd account.
         """
-        flat = book.trade.payload.get("flat", {})
-        limits = {leg: Decimal(str(flat.get(leg.value, {}).get("quantity_min", 0))) for leg in Leg}
-        return all(abs(book.position(leg).quantity) <= limits[leg] for leg in Leg)
+        return all(abs(book.position(leg).quantity) <= _dust(book, leg) for leg in Leg)
 
     async def taken_elsewhere(self, signal_id: int, venue: str, venue_order_ids: Sequence[str]) -> Sequence[str]:
         rows = await self._pool.fetch(_TAKEN_ELSEWHERE, signal_id, venue, venue_order_ids)
@@ -216,6 +214,15 @@ class PostgresBookkeeping:
 
     async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
         await self._pool.execute(_POSITION, venue, list(quantities), list(quantities.values()), read_at)
+
+
+def _dust(book: TradeBook, leg: Leg) -> Decimal:
+    """How much of a leg may stay: below the venue's minimum at the close, or what the failed entries left over."""
+    flat = book.trade.payload.get("flat")
+    if flat is not None:
+        return Decimal(str(flat.get(leg.value, {}).get("quantity_min", 0)))
+    failures = [entry.snapshot.get("failure", {}).get("residual", {}) for entry in book.entries]
+    return sum((Decimal(str(residual.get(leg.value, 0))) for residual in failures), Decimal(0))
 
 
 def _changes(rows: Sequence[asyncpg.Record]) -> list[tuple[datetime, Decimal]]:
