@@ -141,6 +141,11 @@ def _fresh_event(transaction: Transaction, symbol: str, long_venue: str, short_v
     return [{"event_id": row["id"], **picked(row, _EVENT_COLUMNS[1:])} for row in events[:1]]
 
 
+def _event(transaction: Transaction, event_id: int) -> list[Row]:
+    found = transaction.having("watch_signal_event", id=event_id)
+    return [{"event_id": row["id"], **picked(row, _EVENT_COLUMNS[1:])} for row in found]
+
+
 def newest_events(transaction: Transaction, symbol: str, long_venue: str, short_venue: str) -> list[Row]:
     """Type B events of one pair that were ever open, newest activity first."""
     found = [
@@ -208,6 +213,7 @@ SIGNAL_STATEMENTS: dict[str, Statement] = {
     sql._SKIP: _skip,
     sql._EXPIRE: _expire,
     sql._FRESH_EVENT: _fresh_event,
+    sql._EVENT: _event,
     row_sql._TRADE: _trade,
     row_sql._ENTRIES: _entries,
     row_sql._ORDERS: _orders,

@@ -10,12 +10,13 @@ import pytest
 
 from common.domain.identifiers import Leg, Side
 from common.messages.contracts import Prediction, RetryDue, RetryEnded
-from common.persistence.database import Connection
+from common.persistence.database import Connection, connect_pool
 from common.venues.errors import OrderOutcomeUnknown, OrderRejected
 from common.venues.ports import OrderIntent, OrderReport
 from executor.application import orders, planning
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap, quote
+from support.ledger_rows import LedgerRows
 
 WAITED_SECONDS = 100.0
 
@@ -24,6 +25,13 @@ WAITED_SECONDS = 100.0
 async def desk(database: Database) -> AsyncIterator[Any]:
     async with executor_desk(database) as made:
         yield made
+
+
+@pytest.fixture
+async def rows(database: Database) -> AsyncIterator[Any]:
+    pool = await connect_pool(database.owner_dsn, "test")
+    yield LedgerRows(pool)
+    await pool.close()
 
 
 def held(desk: ExecutorDesk) -> dict[str, Decimal]:
@@ -152,6 +160,27 @@ async def test_a_retry_that_comes_too_late_for_its_event_expires_the_signal_too(
     await desk.opener.handle_retry(RetryDue(signal_id=signal_id, attempt=1, event=past))
     row = await desk.signal(event())
     assert (row["status"], row["reason"], row["next_attempt_at"]) == ("expired", "event_closed", None)
+
+
+async def test_news_of_an_open_event_that_waited_until_the_event_was_over_opens_nothing(
+    desk: ExecutorDesk, rows: LedgerRows
+) -> None:
+    """As after an outage of the executor: the stream keeps for days that an event was opened."""
+    long_ago = desk.clock.now() - timedelta(hours=2)
+    event_id = await rows.event(status="closed", at=long_ago)
+    await desk.opener.handle_event(event(event_id, at=long_ago))
+    row = await desk.signal(event(event_id))
+    assert (row["status"], row["reason"], row["next_attempt_at"]) == ("skipped", "event_closed", None)
+
+
+async def test_news_that_waited_is_acted_upon_while_the_event_is_still_open(
+    desk: ExecutorDesk, rows: LedgerRows
+) -> None:
+    """On the event as it stands now, not as it was told."""
+    long_ago = desk.clock.now() - timedelta(hours=2)
+    event_id = await rows.event(at=long_ago, long_venue="bybit", short_venue="binance", pnl_hat=0.0099)
+    book = await desk.open_trade(event(event_id, at=long_ago))
+    assert book.trade.pnl_hat == 0.0099
 
 
 async def test_a_thin_book_opens_nothing(desk: ExecutorDesk) -> None:

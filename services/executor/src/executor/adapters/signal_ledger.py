@@ -53,6 +53,7 @@ SELECT {EVENT_COLUMNS} FROM watchlist.watch_signal_event
 WHERE type = 'B' AND symbol = $1 AND long_venue = $2 AND short_venue = $3 AND status <> 'forming'
 ORDER BY last_observed_at DESC LIMIT 1
 """  # noqa: S608
+_EVENT = f"SELECT {EVENT_COLUMNS} FROM watchlist.watch_signal_event WHERE id = $1"  # noqa: S608
 # The few live events, each with its signal; what is a trade, or was ended, is not looked at again.
 _WAITING = f"""
 WITH waiting AS (
@@ -176,6 +177,10 @@ class PostgresSignalLedger:
 
     async def fresh_event(self, trade: Trade) -> WatchlistEvent | None:
         row = await self._pool.fetchrow(_FRESH_EVENT, trade.symbol, trade.long_venue, trade.short_venue)
+        return None if row is None else read_event(row)
+
+    async def event(self, event_id: int) -> WatchlistEvent | None:
+        row = await self._pool.fetchrow(_EVENT, event_id)
         return None if row is None else read_event(row)
 
     async def _decided(self, connection: Connection, decision: str, trade: Trade, evidence: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ class SignalOpener:
         self._opener = opener
         self._venues = venues
         self._rules = gate_rules(settings)
-        self._lookback_minutes = max(5.0, settings.live_trading_lookback_min)
+        self._lookback = timedelta(minutes=max(5.0, settings.live_trading_lookback_min))
         self._clock = clock
 
     async def handle_event(self, event: WatchlistEvent) -> None:
@@ -82,6 +82,7 @@ class SignalOpener:
             log.info("signal.in_hand", signal_id=trade.id)
             return
         try:
+            event = await self._as_it_stands(event)
             refusal = await self._try_to_open(trade, event)
             if refusal is not None:
                 await self._skip(trade, event, refusal)
@@ -133,12 +134,21 @@ class SignalOpener:
         )
         return await self._planner.plan(proposal)
 
+    async def _as_it_stands(self, event: WatchlistEvent) -> WatchlistEvent:
+        """News may have waited on the bus, as while the executor was down: of an old event the present state counts."""
+        if event.status == "closed" or not self._is_old(event):
+            return event
+        return await self._ledger.event(event.event_id) or event
+
+    def _is_old(self, event: WatchlistEvent) -> bool:
+        return self._clock.now() - event.last_observed_at > self._lookback
+
     def _refuse_late(self, event: WatchlistEvent) -> Refusal | None:
         """An event that was closed long before it was first looked at is history, not a chance."""
-        age = self._clock.now() - event.last_observed_at
-        if event.status != "closed" or age <= timedelta(minutes=self._lookback_minutes):
+        if event.status != "closed" or not self._is_old(event):
             return None
-        evidence = {"last_observed_at": event.last_observed_at, "lookback_min": self._lookback_minutes}
+        lookback_minutes = self._lookback.total_seconds() / 60
+        evidence = {"last_observed_at": event.last_observed_at, "lookback_min": lookback_minutes}
         return Refusal(EVENT_CLOSED, False, evidence)
 
     async def _gate(self, event: WatchlistEvent) -> Refusal | None:

@@ -149,6 +149,10 @@ class SignalLedger(Protocol):
         """The newest Type B event of the trade's symbol and the same long and short venues."""
         ...
 
+    async def event(self, event_id: int) -> WatchlistEvent | None:
+        """The event as it stands now."""
+        ...
+
 
 class OrderOutcomes(Protocol):
     """Where orders are kept, whatever they belong to."""
