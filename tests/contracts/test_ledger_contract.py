@@ -131,6 +131,16 @@ async def test_the_limit_of_trades_and_the_trading_state_are_the_ledgers(desks: 
         await desks[0].trades.begin_entry(other, plan(), 10)
 
 
+async def test_a_rail_moves_the_trading_state_only_from_where_it_saw_it(desks: list[ExecutorDesk]) -> None:
+    states, active = desks[0].states, TradingState.ACTIVE
+    assert await states.change(TradingState.HALTED, "test", "test", {})
+    assert not await states.change(TradingState.REDUCING, "a rail", "executor", {}, only_from=active)
+    assert await states.current() is TradingState.HALTED
+    assert await states.change(active, "test", "test", {})
+    assert await states.change(TradingState.REDUCING, "a rail", "executor", {}, only_from=active)
+    assert await states.current() is TradingState.REDUCING
+
+
 async def test_a_trade_that_moved_on_is_not_begun_again(desks: list[ExecutorDesk]) -> None:
     book = await recorded(desks[0])
     await desks[0].trades.begin_entry(book, plan(), 10)

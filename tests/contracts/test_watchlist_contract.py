@@ -108,6 +108,17 @@ async def test_two_processes_that_see_the_same_pair_at_once_feed_one_event(store
     assert sorted(placement.version for placement in found) == [1, 2]
 
 
+async def test_the_executor_sees_an_event_as_it_stands_now(stores: Stores) -> None:
+    await stores.record(triggered(observation()))
+    told = await stores.opened()
+    assert await stores.signals.event(told.event_id) == told
+    await stores.record(triggered(observation(10)))
+    now = await stores.signals.event(told.event_id)
+    assert now is not None
+    assert (now.version, now.observations, now.last_observed_at) == (2, 2, at(10))
+    assert await stores.signals.event(told.event_id + 1) is None
+
+
 async def test_what_is_told_is_told_with_the_change_and_again_only_under_a_new_mark(stores: Stores) -> None:
     await stores.record(triggered(observation()))
     told = await stores.waiting()
