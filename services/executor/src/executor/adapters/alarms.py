@@ -25,8 +25,8 @@ class JournalAlarms:
     async def sound(self, kind: str, message: str, detail: dict[str, Any], signal_id: int | None = None) -> None:
         ALARMS.labels(kind.partition(":")[0]).inc()
         now = self._clock.now()
-        last = self._sounded_at.get((kind, signal_id))
-        if last is not None and now - last < SILENT_FOR:
+        self._sounded_at = {what: at for what, at in self._sounded_at.items() if now - at < SILENT_FOR}
+        if (kind, signal_id) in self._sounded_at:
             return
-        self._sounded_at[kind, signal_id] = now
         await self._journal.failed(kind, message, detail, signal_id=signal_id)
+        self._sounded_at[kind, signal_id] = now
