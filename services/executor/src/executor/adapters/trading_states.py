@@ -1,5 +1,6 @@
 """The trading state and the figures of the rails in Postgres."""
 
+import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,12 +31,20 @@ class PostgresTradingStates:
         self._pool = pool
         self._journal = journal
         self._clock = clock
+        self._unasked: asyncio.Task[TradingState] | None = None
 
     async def current(self) -> TradingState:
+        """Both legs of a pair ask in the same moment and share one statement, which leaves after they have asked."""
+        if self._unasked is None:
+            self._unasked = asyncio.create_task(self._ask())
         try:
-            return TradingState(await self._pool.fetchval(_CURRENT))
+            return await asyncio.shield(self._unasked)
         except DATABASE_AWAY as error:
             raise OrderNotSent("every venue", f"the trading state is not known: {error!r}") from error
+
+    async def _ask(self) -> TradingState:
+        self._unasked = None  # who asks from here on might be told of a state from before the question
+        return TradingState(await self._pool.fetchval(_CURRENT))
 
     async def change(
         self,
