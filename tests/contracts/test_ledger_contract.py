@@ -141,6 +141,17 @@ async def test_a_rail_moves_the_trading_state_only_from_where_it_saw_it(desks: l
     assert await states.current() is TradingState.REDUCING
 
 
+async def test_of_many_trades_begun_at_once_as_many_begin_as_the_limit_allows(desks: list[ExecutorDesk]) -> None:
+    books = [await recorded(desks[0], number, symbol=f"X{number}") for number in range(1, 9)]
+    results = await asyncio.gather(
+        *(desks[number % 2].trades.begin_entry(book, plan(), 3) for number, book in enumerate(books)),
+        return_exceptions=True,
+    )
+    refused = [result.refusal.reason for result in results if isinstance(result, EntryRefused)]
+    assert refused == ["concurrency_limit"] * 5
+    assert len(await desks[0].trades.unfinished()) == 3
+
+
 async def test_a_trade_that_moved_on_is_not_begun_again(desks: list[ExecutorDesk]) -> None:
     book = await recorded(desks[0])
     await desks[0].trades.begin_entry(book, plan(), 10)

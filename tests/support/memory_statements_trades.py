@@ -32,13 +32,9 @@ def _trading_state_locked(transaction: Transaction) -> list[Row]:
     return trading_state(transaction)
 
 
-def _advisory_lock(transaction: Transaction, number: int) -> list[Row]:
+def _trading_state_alone(transaction: Transaction, number: int) -> list[Row]:
     transaction.lock("advisory", number)
-    return [{"pg_advisory_xact_lock": None}]
-
-
-def _active_count(transaction: Transaction) -> list[Row]:
-    return [{"count": sum(row["status"] in ACTIVE_STATES for row in transaction.rows("live_trade_signal"))}]
+    return _trading_state_locked(transaction)
 
 
 def _to_opening(
@@ -54,10 +50,12 @@ def _to_opening(
     now: datetime,
     owner: str,
     lease_seconds: float,
+    concurrent_max: int,
 ) -> list[Row]:
-    row = guarded(transaction, id_, version, sources)
+    active = {"active_trades": sum(row["status"] in ACTIVE_STATES for row in transaction.rows("live_trade_signal"))}
+    row = guarded(transaction, id_, version, sources) if active["active_trades"] < concurrent_max else None
     if row is None:
-        return []
+        return [active | dict.fromkeys(TRADE_COLUMNS)]
     begun = transaction.update(
         "live_trade_signal",
         row,
@@ -76,7 +74,7 @@ def _to_opening(
         lease_until_seconds=transaction.server.now_seconds() + lease_seconds,
         version=version + 1,
     )
-    return one(begun, *TRADE_COLUMNS)
+    return [active | picked(begun, TRADE_COLUMNS)]
 
 
 def _touch(transaction: Transaction, id_: int, version: int, now: datetime, owner: str) -> list[Row]:
@@ -314,9 +312,8 @@ def _closed(
 
 
 TRADE_STATEMENTS: dict[str, Statement] = {
-    "SELECT pg_advisory_xact_lock($1)": _advisory_lock,
     sql._TRADING_STATE: _trading_state_locked,
-    sql._ACTIVE_COUNT: _active_count,
+    sql._TRADING_STATE_ALONE: _trading_state_alone,
     sql._TO_OPENING: _to_opening,
     sql._TOUCH: _touch,
     sql._INSERT_ENTRY: _insert_entry,

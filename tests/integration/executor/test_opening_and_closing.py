@@ -44,9 +44,9 @@ def database_is_slow(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> Non
     look = desk.trades._refuse_unless_active
     monotonic = desk.clock.monotonic
 
-    async def slow(connection: Connection) -> None:
+    async def slow(connection: Connection, *, alone: bool) -> None:
         monkeypatch.setattr(desk.clock, "monotonic", lambda: monotonic() + WAITED_SECONDS)
-        await look(connection)
+        await look(connection, alone=alone)
 
     monkeypatch.setattr(desk.trades, "_refuse_unless_active", slow)
 

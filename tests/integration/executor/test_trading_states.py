@@ -1,5 +1,6 @@
 """The trading state where it counts: at the desk, at the commit of an intent, and moved by the rails."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
@@ -11,6 +12,11 @@ from executor.domain.rails import Rails
 from executor.domain.trading_state import TradingState
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap
+
+_WAITS = """
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+               AND query LIKE '%trading_state%FOR SHARE')
+"""
 
 
 @pytest.fixture
@@ -44,6 +50,19 @@ async def test_a_halt_between_decision_and_commit_stops_the_entry(
 
     monkeypatch.setattr(desk.signals, "standing", halting)
     await desk.opener.handle_event(event())
+    assert (await desk.signal(event()))["reason"] == "trading_halted"
+    assert not any(venue.sent for venue in desk.venues.values())
+
+
+async def test_an_entry_waits_for_a_change_of_the_state_that_is_not_committed_yet(desk: ExecutorDesk) -> None:
+    async with desk.pool.acquire() as connection, connection.transaction():
+        await connection.execute("UPDATE watchlist.trading_state SET state = 'halted'")
+        opening = asyncio.create_task(desk.opener.handle_event(event()))
+        async with asyncio.timeout(30):
+            while not await desk.pool.fetchval(_WAITS):  # noqa: ASYNC110  # what the database waits for is no event here
+                await asyncio.sleep(0.01)
+        assert not opening.done()
+    await opening
     assert (await desk.signal(event()))["reason"] == "trading_halted"
     assert not any(venue.sent for venue in desk.venues.values())
 

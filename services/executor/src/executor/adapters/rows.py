@@ -38,7 +38,7 @@ _ENTRIES = f"SELECT {ENTRY_COLUMNS} FROM watchlist.live_trade_entry WHERE signal
 _ORDERS = f"SELECT {AGED_ORDER_COLUMNS} FROM watchlist.live_trade_order WHERE signal_id = $1 ORDER BY id"  # noqa: S608
 
 
-def read_trade(row: asyncpg.Record) -> Trade:
+def read_trade(row: Mapping[str, Any]) -> Trade:
     """A row of `live_trade_signal`."""
     return Trade(**{**row, "status": TradeStatus(row["status"])})
 

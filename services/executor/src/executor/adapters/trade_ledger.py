@@ -39,15 +39,19 @@ ONE_AT_A_TIME = 7_211_001
 
 _NOW_SECONDS = "extract(epoch FROM clock_timestamp())"
 _TRADING_STATE = "SELECT state FROM watchlist.trading_state WHERE id = 1 FOR SHARE"
-_ACTIVE_COUNT = """
-SELECT count(*) FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
-"""
+_TRADING_STATE_ALONE = "SELECT state, pg_advisory_xact_lock($1) FROM watchlist.trading_state WHERE id = 1 FOR SHARE"
+# A statement of its own, after the lock: it counts what whoever held the lock before has committed.
 _TO_OPENING = f"""
-UPDATE watchlist.live_trade_signal
-SET status = 'opening', reason = NULL, reason_evidence = NULL, next_attempt_at = NULL, attempts = attempts + 1,
-    long_venue = $4, short_venue = $5, pnl_hat = $6, win_prob = $7, take_profit_pnl = $8, updated_at = $9,
-    lease_owner = $10, lease_until_seconds = {_NOW_SECONDS} + $11, version = version + 1
-WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING {TRADE_COLUMNS}
+WITH active AS (
+    SELECT count(*) AS trades FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
+), begun AS (
+    UPDATE watchlist.live_trade_signal
+    SET status = 'opening', reason = NULL, reason_evidence = NULL, next_attempt_at = NULL, attempts = attempts + 1,
+        long_venue = $4, short_venue = $5, pnl_hat = $6, win_prob = $7, take_profit_pnl = $8, updated_at = $9,
+        lease_owner = $10, lease_until_seconds = {_NOW_SECONDS} + $11, version = version + 1
+    WHERE id = $1 AND version = $2 AND status = ANY($3) AND (SELECT trades FROM active) < $12 RETURNING {TRADE_COLUMNS}
+)
+SELECT active.trades AS active_trades, begun.* FROM active LEFT JOIN begun ON true
 """  # noqa: S608  column names of ours
 _TOUCH = f"""
 UPDATE watchlist.live_trade_signal SET updated_at = $3, version = version + 1
@@ -170,7 +174,7 @@ class PostgresTradeLedger:
         first = trade.status is not TradeStatus.OPEN
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                await self._refuse_unless_active(connection)
+                await self._refuse_unless_active(connection, alone=first)
                 if first:
                     begun = await self._begin_trade(connection, trade, plan, concurrent_max)
                 else:
@@ -185,9 +189,12 @@ class PostgresTradeLedger:
                 raise
             raise EntryRefused(Refusal("active_trade_exists", True, {"symbol": trade.symbol})) from error
 
-    async def _refuse_unless_active(self, connection: Connection) -> None:
-        """A change of the trading state waits for this commit, or this entry sees it."""
-        state = await connection.fetchval(_TRADING_STATE)
+    async def _refuse_unless_active(self, connection: Connection, *, alone: bool) -> None:
+        """A change of the trading state waits for this commit, or this entry sees it; so do first entries, `alone`."""
+        if alone:
+            state = await connection.fetchval(_TRADING_STATE_ALONE, ONE_AT_A_TIME)
+        else:
+            state = await connection.fetchval(_TRADING_STATE)
         if state != "active":
             raise EntryRefused(Refusal("trading_halted", True, {"trading_state": state}))
 
@@ -198,11 +205,6 @@ class PostgresTradeLedger:
             raise EntryRefused(Refusal("book_stale", True, {"waited_for": "database", "late_by_seconds": late_by}))
 
     async def _begin_trade(self, connection: Connection, trade: Trade, plan: EntryPlan, concurrent_max: int) -> Trade:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", ONE_AT_A_TIME)
-        active = await connection.fetchval(_ACTIVE_COUNT)
-        if active >= concurrent_max:
-            evidence = {"active_trades": active, "maximum": concurrent_max}
-            raise EntryRefused(Refusal("concurrency_limit", True, evidence))
         row = await connection.fetchrow(
             _TO_OPENING,
             trade.id,
@@ -216,10 +218,16 @@ class PostgresTradeLedger:
             self._clock.now(),
             self._owner,
             LEASE_SECONDS,
+            concurrent_max,
         )
-        if row is None:
+        assert row is not None, "the count is there whether or not the trade was begun"
+        values = dict(row)
+        active = values.pop("active_trades")
+        if active >= concurrent_max:
+            raise EntryRefused(Refusal("concurrency_limit", True, {"active_trades": active, "maximum": concurrent_max}))
+        if values["id"] is None:
             raise StaleTradeError
-        return read_trade(row)
+        return read_trade(values)
 
     async def _touch(self, connection: Connection, trade: Trade) -> Trade:
         row = await connection.fetchrow(_TOUCH, trade.id, trade.version, self._clock.now(), self._owner)
