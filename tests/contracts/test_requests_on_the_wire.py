@@ -323,3 +323,14 @@ async def test_an_order_without_a_client_id_never_leaves_okx(trader: Trader) -> 
     with pytest.raises(ValueError, match="client order id"):
         await trader.market._exchange.create_order("SOL/USDT:USDT", "market", "buy", 1)
     assert trader.orders == []
+
+
+async def test_one_position_at_binance_is_asked_for_by_its_contract(trader: Trader) -> None:
+    if trader.protocol != "binance":
+        pytest.skip("only Binance's ccxt asks for all positions where one is wanted")
+    await trader.send(Side.SELL, OPEN_ID, reduce_only=False)
+    before = len(trader.kept)
+    assert {symbol: held.quantity for symbol, held in (await trader.account.positions(["SOL"])).items()} == {"SOL": -2}
+    assert await trader.account.positions(["ETH"]) == {}
+    asked = [(kept.path, kept.fields["symbol"]) for kept in trader.kept[before:]]
+    assert asked == [("/fapi/v3/positionRisk", "SOLUSDT"), ("/fapi/v3/positionRisk", "ETHUSDT")]

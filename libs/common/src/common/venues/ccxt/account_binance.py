@@ -26,8 +26,21 @@ class BinanceAccount(CcxtAccount):
         return Balance(decimal(asset["walletBalance"]), decimal(asset["availableBalance"]))
 
     async def _read_positions(self, unified: str | None) -> Sequence[Mapping[str, Any]]:
-        rows: list[Mapping[str, Any]] = await self._exchange.fetch_positions([unified] if unified else None)
-        return rows
+        """Not as ccxt reads them: it asks for all where one is wanted, and works out margins that nobody reads."""
+        asked = {"symbol": self._exchange.market(unified)["id"]} if unified else {}
+        return [self._position_row(row) for row in await self._exchange.fapiPrivateV3GetPositionRisk(asked)]
+
+    def _position_row(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The venue's row by ccxt's names; this endpoint says no leverage."""
+        amount = decimal(row["positionAmt"])
+        return {
+            "symbol": self._exchange.safe_symbol(row["symbol"], None, None, "contract"),
+            "side": "short" if amount < 0 else "long",
+            "contracts": abs(amount),
+            "entryPrice": row["entryPrice"],
+            "markPrice": row["markPrice"],
+            "leverage": None,
+        }
 
     async def _read_position_mode(self, unified: str) -> PositionMode:
         mode = await self._exchange.fetch_position_mode(unified)
