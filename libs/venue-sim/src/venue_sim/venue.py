@@ -223,7 +223,7 @@ class Venue:
 
     def _book_funding(self) -> None:
         now = self.now()
-        if now <= self._settled_until:
+        if now.replace(microsecond=0) <= self._settled_until:  # funding settles on whole seconds
             return
         due = [
             (moment, position.symbol, rate)

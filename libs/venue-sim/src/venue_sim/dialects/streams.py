@@ -58,6 +58,8 @@ class Feed:
     def change(self, book: Book) -> Change | None:
         """From what was pushed last to `book`; None while it is the same book."""
         before = self.sent
+        if book is before and not self.shown_bids and not self.shown_asks:
+            return None
         levels = self.levels
         bids = _changed(before.bids[:levels] if before else (), book.bids[:levels], self.shown_bids)
         asks = _changed(before.asks[:levels] if before else (), book.asks[:levels], self.shown_asks)
