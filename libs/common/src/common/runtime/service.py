@@ -45,8 +45,8 @@ DEPENDENCY_ERRORS = (OSError, TimeoutError, NatsError, asyncpg.PostgresError)
 PASSING_ERRORS = (*DATABASE_AWAY, *BUS_ERRORS, VenueError)
 """What a level-triggered loop survives: the next round finds the same work again."""
 ANSWERS_END_WITHIN_SECONDS = 3
-CANCELLED_AGAIN_SECONDS = 5.0
 """How long a process that was told to stop waits for the answers that it still gives: a stream of events has no end."""
+CANCELLED_AGAIN_SECONDS = 5.0
 
 
 def create_app(
