@@ -8,6 +8,7 @@ import pytest
 
 from common.messages.contracts import CloseRequested
 from common.venues.errors import OrderRejected
+from executor.adapters.trade_ledger import ONE_AT_A_TIME
 from executor.domain.rails import Rails
 from executor.domain.trading_state import TradingState
 from support.embedded_stack import Database
@@ -54,14 +55,31 @@ async def test_a_halt_between_decision_and_commit_stops_the_entry(
     assert not any(venue.sent for venue in desk.venues.values())
 
 
+async def waits(desk: ExecutorDesk) -> None:
+    """Until an entry that begins waits for what somebody else holds."""
+    async with asyncio.timeout(30):
+        while not await desk.pool.fetchval(_WAITS):  # noqa: ASYNC110  # what the database waits for is no event here
+            await asyncio.sleep(0.01)
+
+
 async def test_an_entry_waits_for_a_change_of_the_state_that_is_not_committed_yet(desk: ExecutorDesk) -> None:
     async with desk.pool.acquire() as connection, connection.transaction():
         await connection.execute("UPDATE watchlist.trading_state SET state = 'halted'")
         opening = asyncio.create_task(desk.opener.handle_event(event()))
-        async with asyncio.timeout(30):
-            while not await desk.pool.fetchval(_WAITS):  # noqa: ASYNC110  # what the database waits for is no event here
-                await asyncio.sleep(0.01)
-        assert not opening.done()
+        await waits(desk)
+    await opening
+    assert (await desk.signal(event()))["reason"] == "trading_halted"
+    assert not any(venue.sent for venue in desk.venues.values())
+
+
+async def test_an_entry_sees_a_change_of_the_state_that_came_while_it_waited_for_another_entry(
+    desk: ExecutorDesk,
+) -> None:
+    async with desk.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", ONE_AT_A_TIME)
+        opening = asyncio.create_task(desk.opener.handle_event(event()))
+        await waits(desk)
+        await set_state(desk, TradingState.HALTED)
     await opening
     assert (await desk.signal(event()))["reason"] == "trading_halted"
     assert not any(venue.sent for venue in desk.venues.values())
