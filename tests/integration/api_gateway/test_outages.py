@@ -1,6 +1,7 @@
 """Whatever is away, and whatever is asked: the answer is what was asked for, or a problem that says what is away."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from support.ledger_rows import LedgerRows
 from .conftest import Gateway, gateway_over, listening
 
 ROUNDS = 2
+WAITED_FOR_SECONDS = 5.0
 FILLED_IN = {"{signal_id}": "1", "{request_id}": "flatten-binance-SOL-1"}
 SAYS_WHO = ("/api/health", "/health/ready")
 """Their 503 is an answer: it names who is not ready."""
@@ -56,7 +58,9 @@ async def database_silent(database: FaultProxy, _: FaultProxy, __: Pool) -> None
 async def statements_cancelled(_: FaultProxy, __: FaultProxy, owner: Pool) -> None:
     async with owner.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE watchlist.live_trade_signal, watchlist.audit")
-        while not await connection.fetchval(_ONE_WAITS):  # noqa: ASYNC110  who waits is another process
+        # Whoever asks may have been answered before the lock, or has given up waiting for it on a busy machine.
+        deadline = time.monotonic() + WAITED_FOR_SECONDS
+        while time.monotonic() < deadline and not await connection.fetchval(_ONE_WAITS):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await connection.execute(_CANCEL_ALL)
 
