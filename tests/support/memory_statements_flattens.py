@@ -108,7 +108,8 @@ def _tell(transaction: Transaction, request_id: str, state: str, evidence: Any, 
     for found in list(transaction.having("operator_flatten", request_id=request_id)):
         row = transaction.locked("operator_flatten", found["id"])
         if row is not None and row["state"] == "working":
-            transaction.update("operator_flatten", row, state=state, evidence=stored_json(evidence), updated_at=now)
+            changed = {"state": state, "evidence": stored_json(evidence), "updated_at": now}
+            return one(transaction.update("operator_flatten", row, **changed), "state")
     return []
 
 

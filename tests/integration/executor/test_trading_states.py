@@ -118,6 +118,23 @@ async def test_while_halted_only_an_operator_closes(desk: ExecutorDesk) -> None:
     assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
 
 
+@pytest.mark.parametrize(("reason", "ends_as"), [("operator", "closed"), ("take_profit", "closing")])
+async def test_of_closes_that_were_left_only_an_operators_go_on_in_a_halt(
+    desk: ExecutorDesk, reason: str, ends_as: str
+) -> None:
+    book = await desk.open_trade(event())
+    for _ in range(3):
+        desk.venues["bybit"].fail_next_send(OrderRejected("bybit", "no"))
+    who = "operator:anna" if reason == "operator" else "position_monitor"
+    wish = CloseRequested(signal_id=book.trade.id, reason=reason, requested_by=who, evidence={})
+    await desk.closing.handle(wish)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closing"
+    await set_state(desk, TradingState.HALTED)
+    desk.clock.forward(seconds=120)
+    await desk.recovery.settle_all()
+    assert (await desk.trades.book(book.trade.id)).trade.status == ends_as
+
+
 async def test_a_stray_leg_is_unwound_even_while_halted(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
     original = desk.trades.record_outcome

@@ -68,7 +68,7 @@ ON CONFLICT (venue, symbol, fill_id) DO UPDATE SET fee_usdt = EXCLUDED.fee_usdt
 _OUTCOME = outcome_statement("operator_flatten_order")
 _TELL = """
 UPDATE watchlist.operator_flatten SET state = $2, evidence = $3, updated_at = $4
-WHERE request_id = $1 AND state = 'working'
+WHERE request_id = $1 AND state = 'working' RETURNING state
 """
 
 
@@ -148,8 +148,8 @@ class PostgresFlattens:
     async def tell(self, flatten: Flatten, state: FlattenState, evidence: dict[str, Any]) -> None:
         request = flatten.request
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_TELL, request.request_id, state, evidence, self._clock.now())
-            if state != "working":
+            told_state = await connection.fetchval(_TELL, request.request_id, state, evidence, self._clock.now())
+            if told_state not in (None, "working"):
                 told = {"request_id": request.request_id, "venue": request.venue, **evidence}
                 told |= {"requested_by": request.requested_by, "why": request.why}
                 decision = f"position_flatten:{state}"

@@ -121,9 +121,13 @@ class Closing:
             await self._ledger.release_lease(request.signal_id)
 
     async def resume(self, book: TradeBook) -> None:
-        """Goes on with a close that was left, if its cooldown is over and the trading state lets the strategy close."""
-        if self._is_due(book) and may_send(await self._states.current(), Purpose.CLOSE, Authority.STRATEGY):
-            await self._work(book, Authority.STRATEGY)
+        """Goes on with a close that was left, if its cooldown is over and the trading state lets whoever began it close.
+
+        A halt stops the strategy's closes. An operator's goes on: half of it done would leave a leg alone.
+        """
+        authority = Authority.OPERATOR if book.trade.close_reason == "operator" else Authority.STRATEGY
+        if self._is_due(book) and may_send(await self._states.current(), Purpose.CLOSE, authority):
+            await self._work(book, authority)
 
     async def _take_lease(self, signal_id: int) -> None:
         """Waits for whoever works on the trade: a close is not lost because an entry was being added."""
