@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from common.messages.contracts import CloseRequested
+from common.persistence.journal import Journal
 from common.venues.errors import OrderRejected
 from executor.adapters.trade_ledger import ONE_AT_A_TIME
 from executor.domain.rails import Rails
@@ -165,6 +166,18 @@ async def test_repeated_unwinds_move_trading_to_reducing_and_it_is_audited(datab
         )
         assert reason == "repeated_unwinds"
         assert audited["unwinds"] == 2
+
+
+async def test_a_change_that_cannot_be_told_is_not_made(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a commit of the change and one of what alerts are made of, the process could end: nobody would know."""
+
+    async def ended(*_arguments: object, **_named: object) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Journal, "failed", ended)
+    with pytest.raises(ConnectionResetError):
+        await set_state(desk, TradingState.REDUCING)
+    assert await desk.states.current() is TradingState.ACTIVE
 
 
 async def test_a_day_of_losses_moves_trading_to_reducing(database: Database) -> None:

@@ -77,10 +77,19 @@ class Journal:
             [decision.evidence for decision in decisions],
         )
 
-    async def failed(self, kind: str, message: str, detail: dict[str, Any], *, signal_id: int | None = None) -> None:
-        """Records what went wrong."""
+    async def failed(
+        self,
+        kind: str,
+        message: str,
+        detail: dict[str, Any],
+        *,
+        signal_id: int | None = None,
+        connection: Connection | None = None,
+    ) -> None:
+        """Records what went wrong, in the caller's transaction where one is given."""
+        target = connection or self._pool
         now = self._clock.now()
-        await self._pool.execute(_ERROR, self._service, now, kind, signal_id, storable_text(message), detail)
+        await target.execute(_ERROR, self._service, now, kind, signal_id, storable_text(message), detail)
 
     async def quarantine(self, subject: str, body: bytes, reason: str) -> None:
         """Keeps a message that could not be handled, whatever bytes it has, so that `/audit` shows it."""

@@ -62,7 +62,9 @@ class PostgresTradingStates:
                 return False
             detail = {"state": state, "reason": reason, "changed_by": changed_by, **evidence}
             await self._journal.decided("trading_state_changed", detail, connection=connection)
-        await self._journal.failed("trading_state_changed", f"trading is {state}: {reason}", detail)
+            # Alerts are made of it: a change is never committed without.
+            message = f"trading is {state}: {reason}"
+            await self._journal.failed("trading_state_changed", message, detail, connection=connection)
         return True
 
 
