@@ -24,6 +24,11 @@ AT_THE_END_PAUSE_SECONDS = 0.3
 _UNFINISHED = """
 SELECT symbol, id, status FROM watchlist.live_trade_signal
 WHERE status IN ('new', 'opening', 'open', 'closing') OR (status IN ('closed', 'failed') AND finalised_at IS NULL)
+UNION ALL
+SELECT o.symbol, o.id, o.status || ', and not all of its fills are booked' FROM watchlist.operator_flatten_order o
+WHERE o.status IN ('intent', 'working', 'unknown') OR o.filled_quantity <> (
+    SELECT coalesce(sum(f.quantity), 0) FROM watchlist.operator_flatten_fill f
+    WHERE f.order_id = o.id AND f.fee_usdt IS NOT NULL)
 """
 _WITHOUT_SIGNAL = """
 SELECT e.symbol, e.id, 'an event without a verdict' AS status FROM watchlist.watch_signal_event e

@@ -21,13 +21,15 @@ from local_stack.processes import PartFailed
 from local_stack.services import title_of
 
 OPEN_WITHIN_SECONDS = 60.0
-REACHED_WITHIN_SECONDS = 40.0
+REACHED_WITHIN_SECONDS = 150.0
+"""A skipped signal is given up five minutes of market time after its event, when its next retry is due."""
 AT_REST_WITHIN_SECONDS = 60.0
 WOKEN_SECONDS = 3.0
 """For whatever a process that woke up still does: nothing tells that it has nothing left to do."""
 
 _SIGNALS = "SELECT id, status FROM watchlist.live_trade_signal WHERE symbol = $1 ORDER BY id"
 _FLATTENS = "SELECT state FROM watchlist.operator_flatten WHERE symbol = $1"
+_STATE = "SELECT state FROM watchlist.trading_state"
 _IS_CLOSED = "SELECT status = 'closed' FROM watchlist.live_trade_signal WHERE id = $1"
 _IN_FLIGHT = """
 SELECT EXISTS (SELECT FROM watchlist.live_trade_signal s WHERE s.symbol = $1 AND (s.status IN ('opening', 'closing')
@@ -156,7 +158,7 @@ async def _stood_still(house: House, symbol: str) -> tuple[list[Row], list[Row]]
 
 
 async def _orders(house: House, symbol: str) -> list[Row]:
-    return [order for order in await house.rows(invariants.ORDERS) if order["symbol"] == symbol]
+    return [order for order in await invariants.all_orders(house) if order["symbol"] == symbol]
 
 
 @asynccontextmanager
@@ -179,12 +181,31 @@ async def _set_out(house: House, point: Point, symbol: str, end: End) -> asyncio
         case Stage.OPENING | Stage.GOING_QUIET:
             house.arm(point, symbol, end)
             return _posting(house, symbol)
+        case Stage.SKIPPING:
+            await house.price(symbol, NO_GAP_PRICE)
+            house.arm(point, symbol, end)
+            return _posting(house, symbol)
         case Stage.RETRYING:
-            return await _retrying(house, point, symbol, end)
+            await _skipped(house, symbol)
+            house.arm(point, symbol, end)
+            await house.price(symbol, GAP_PRICE)
+            return None
+        case Stage.EXPIRING:
+            await _skipped(house, symbol)
+            house.arm(point, symbol, end)
+            return asyncio.create_task(_expired(house, symbol))
         case Stage.UNWINDING:
             await house.reject_one_order(symbol)
             house.arm(point, symbol, end)
             return _posting(house, symbol)
+        case Stage.FLATTENING_BY_HAND:
+            await _funded(house)
+            await house.open_by_hand(symbol)
+            house.arm(point, symbol, end)
+            return asyncio.create_task(_flattened(house, symbol, None, is_repeated=_is_lost(point)))
+        case Stage.MOVING_STATE:
+            house.arm(point, symbol, end)
+            return asyncio.create_task(_state_moved(house, is_repeated=_is_lost(point)))
     signal_id = await opened(house, symbol)
     if point.stage is Stage.SETTLING:
         await _funded(house)
@@ -210,21 +231,21 @@ def _posting(house: House, symbol: str) -> asyncio.Task[None]:
     return asyncio.create_task(house.post_observation(symbol))
 
 
-async def _retrying(house: House, point: Point, symbol: str, end: End) -> asyncio.Task[None] | None:
-    """A signal that is skipped while there is no gap, and opened by its retry once there is one."""
+async def _skipped(house: House, symbol: str) -> None:
+    """A signal is skipped while there is no gap; its retry opens it once there is one."""
     await house.price(symbol, NO_GAP_PRICE)
-    if point.service == EXECUTOR:
-        house.arm(point, symbol, end)
-        return _posting(house, symbol)
     await house.post_observation(symbol)
 
-    async def skipped() -> bool:
-        return any(row["status"] == "skipped" for row in await house.rows(_SIGNALS, symbol))
+    await until(f"{symbol} is skipped", partial(_has_become, house, symbol, "skipped"), OPEN_WITHIN_SECONDS)
 
-    await until(f"{symbol} is skipped", skipped, OPEN_WITHIN_SECONDS)
-    house.arm(point, symbol, end)
-    await house.price(symbol, GAP_PRICE)
-    return None
+
+async def _expired(house: House, symbol: str) -> None:
+    within_seconds = REACHED_WITHIN_SECONDS + AT_REST_WITHIN_SECONDS
+    await until(f"{symbol} is expired", partial(_has_become, house, symbol, "expired"), within_seconds)
+
+
+async def _has_become(house: House, symbol: str, status: str) -> bool:
+    return any(row["status"] == status for row in await house.rows(_SIGNALS, symbol))
 
 
 async def opened(house: House, symbol: str) -> int:
@@ -238,7 +259,7 @@ async def opened(house: House, symbol: str) -> int:
 
 
 async def _funded(house: House) -> None:
-    """Waits for the one funding settlement, so that a trade which is open by then has a payment."""
+    """Waits for the one funding settlement: a trade that is open by then has a payment, what comes later has none."""
     clock = house.stack.market_clock()
 
     async def settled() -> bool:
@@ -258,16 +279,33 @@ async def closed_on_demand(house: House, signal_id: int, *, is_repeated: bool) -
     await _closed(house, signal_id)
 
 
-async def _flattened(house: House, symbol: str, signal_id: int, *, is_repeated: bool) -> None:
-    """The same for a flatten of the trade's long leg: the trade is closed as a whole, and the wish is answered."""
-    await _asked(f"the flatten of {symbol}", partial(house.ask_to_flatten, symbol), is_repeated=is_repeated)
-    await _closed(house, signal_id)
+async def _flattened(house: House, symbol: str, signal_id: int | None, *, is_repeated: bool) -> None:
+    """The same for a flatten of the trade's long leg: the trade is closed as a whole, and the wish is answered.
+
+    Without a trade it is for what somebody opened by hand.
+    """
+    ask = partial(house.ask_to_flatten, symbol, include_unowned=signal_id is None)
+    await _asked(f"the flatten of {symbol}", ask, is_repeated=is_repeated)
+    if signal_id is not None:
+        await _closed(house, signal_id)
 
     async def told() -> bool:
         states = [row["state"] for row in await house.rows(_FLATTENS, symbol)]
         return bool(states) and set(states) == {"flat"}
 
     await until(f"{symbol} is told to be flat", told, AT_REST_WITHIN_SECONDS)
+
+
+async def _state_moved(house: House, *, is_repeated: bool) -> None:
+    """Trading moves to reducing and, so that the next case can open, to active again."""
+    for state in ("reducing", "active"):
+        ask = partial(house.ask_for_state, state)
+        await _asked(f"trading to be {state}", ask, is_repeated=is_repeated or state == "active")
+        await until(f"trading is {state}", partial(_is_state, house, state), AT_REST_WITHIN_SECONDS)
+
+
+async def _is_state(house: House, state: str) -> bool:
+    return bool(await house.value(_STATE) == state)
 
 
 async def _asked(what: str, ask: Callable[[], Awaitable[bool]], *, is_repeated: bool) -> None:

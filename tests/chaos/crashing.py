@@ -96,12 +96,12 @@ def counts(only: str, symbol: str, arguments: tuple[Any, ...]) -> bool:
         case "wish":
             return arguments[1] is not None and arguments[0].symbol == symbol
         case "fills":
-            return bool(arguments[1]) and arguments[0].trade.symbol == symbol
+            return bool(arguments[1]) and _symbol_of(arguments[0]) == symbol
         case "symbol":
             return symbol in {_symbol_of(argument) for argument in arguments}
     subject, body = _message(arguments)
-    # A wish names its trade by number only.
-    return subject.startswith(only) and (subject.endswith(".requested") or symbol.encode() in body)
+    # A wish names its trade by number only, and so does the end of a signal's retries.
+    return subject.startswith(only) and (subject.endswith((".requested", ".ended")) or symbol.encode() in body)
 
 
 def _symbol_of(value: Any) -> str | None:

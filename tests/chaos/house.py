@@ -36,6 +36,8 @@ POLL_SECONDS = 0.02
 RESTART_WITHIN_SECONDS = 30.0
 HTTP_TIMEOUT_SECONDS = 15.0
 SECOND_EXECUTOR = "executor-2"
+QUANTITY_BY_HAND = "1"
+"""Base units."""
 DOORS = {"postgres": "DATABASE_URL", "nats": "NATS_URL"}
 """The variable in which a service finds each part."""
 
@@ -73,6 +75,8 @@ class House:
         self._proxies = proxies
         self.running = RunningStack(stack, http)
         self.revived: list[str] = []
+        self.by_hand: list[dict[str, Any]] = []
+        """What somebody opened without Tandem, as orders are in the ledger: no trade holds it."""
         self._pool: asyncpg.Pool[Any] | None = None
 
     # --- processes
@@ -104,8 +108,14 @@ class House:
             raise
 
     async def ended(self, service: str) -> None:
-        """Waits for the end of a service that has reached its point."""
-        await asyncio.wait_for(self.stack.parts.child(title_of(service)).wait(), RESTART_WITHIN_SECONDS)
+        """Waits for the end of a service that has reached its point.
+
+        Raises:
+            NotReached: it was not killed, it ended by itself.
+        """
+        code = await asyncio.wait_for(self.stack.parts.child(title_of(service)).wait(), RESTART_WITHIN_SECONDS)
+        if code != -signal.SIGKILL:
+            raise NotReached(f"{service} ended with {code}, not by kill -9")
 
     async def restart(self, part: str) -> float:
         """Starts a part again and waits until it is ready; the monotonic second at which it was.
@@ -195,11 +205,18 @@ class House:
         order = {"signal_id": signal_id, "who": "chaos", "why": "the test asks for it", "wait_seconds": 0}
         return await self._accepted(url, order, {200, 202, 409})
 
-    async def ask_to_flatten(self, symbol: str) -> bool:
+    async def ask_to_flatten(self, symbol: str, *, include_unowned: bool) -> bool:
         """The same for a flatten of the symbol at the cheap venue."""
         url = f"{self.stack.service_url('api_gateway')}/api/live_trading/flatten_position"
-        order = {"venue": self.long_venue, "symbol": symbol, "who": "chaos", "why": "the test asks for it"}
-        return await self._accepted(url, {**order, "wait_seconds": 0}, {200, 202, 409})
+        where = {"venue": self.long_venue, "symbol": symbol, "include_unowned": include_unowned}
+        order = {**where, "who": "chaos", "why": "the test asks for it", "wait_seconds": 0}
+        return await self._accepted(url, order, {200, 202, 409})
+
+    async def ask_for_state(self, state: str) -> bool:
+        """The same for a trading state."""
+        url = f"{self.stack.service_url('api_gateway')}/api/live_trading/trading_state"
+        order = {"state": state, "who": "chaos", "why": "the test asks for it", "wait_seconds": 0}
+        return await self._accepted(url, order, {200, 202})
 
     async def _accepted(self, url: str, body: Mapping[str, object], answers: set[int]) -> bool:
         try:
@@ -222,15 +239,40 @@ class House:
         """Somebody closes the long leg at its venue, without Tandem."""
         await self._command(self.long_venue, "actions", {"kind": "external_close", "symbol": symbol})
 
+    async def open_by_hand(self, symbol: str) -> None:
+        """Somebody buys of a symbol that nobody trades at the cheap venue, without Tandem."""
+        await self._command(
+            self.long_venue, "actions", {"kind": "external_open", "symbol": symbol, "quantity": QUANTITY_BY_HAND}
+        )
+        (order,) = (o for ledger in await self.ledgers() for o in ledger["orders"] if o["symbol"] == symbol)
+        self.by_hand.append(
+            {
+                "signal_id": None,
+                "symbol": symbol,
+                "venue": self.long_venue,
+                "side": order["side"],
+                "client_order_id": f"by-hand-{order['venue_order_id']}",
+                "venue_order_id": order["venue_order_id"],
+                "filled_quantity": Decimal(order["filled_quantity"]),
+                "trade_status": None,
+            }
+        )
+
     async def _command(self, venue: str, kind: str, body: Mapping[str, str]) -> None:
         (await self.http.post(f"{self.stack.venue(venue).url}/control/{kind}", json=body)).raise_for_status()
 
     async def ledgers(self) -> list[dict[str, Any]]:
-        """What each venue has in its own books, with our client ids as the ledger has them."""
+        """What each venue has in its own books, with our client ids as the ledger has them.
+
+        An order of `by_hand` has the name that it has there: not every venue gives it one.
+        """
+        names = {(order["venue"], order["venue_order_id"]): order["client_order_id"] for order in self.by_hand}
         answers = [await self.http.get(f"{venue.url}/control/ledger") for venue in self.stack.venues]
         ledgers = [json.loads(answer.raise_for_status().text, parse_float=Decimal) for answer in answers]
-        for row in (row for ledger in ledgers for kind in ("orders", "fills") for row in ledger[kind]):
-            row["client_order_id"] = unspelled(row["client_order_id"])
+        for ledger in ledgers:
+            for row in (*ledger["orders"], *ledger["fills"]):
+                by_hand = names.get((ledger["venue"], row["venue_order_id"]))
+                row["client_order_id"] = by_hand or unspelled(row["client_order_id"])
         return ledgers
 
 

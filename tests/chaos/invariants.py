@@ -6,11 +6,15 @@
 (d) entries and notional stay within their limits, at the venue
 (f) every fill, fee and payment of a venue is booked, and P&L agrees to the last digit
 (g) every event has its verdict
+(h) trading is in the state that was asked for last, and each change of it was made and told once
+
+An order is a trade's or a flatten's; what somebody opened by hand is taken for booked, once, because no trade holds it.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from chaos.house import House
@@ -19,10 +23,17 @@ from local_stack.reconciliation import VenueLedger, differences
 
 Row = dict[str, Any]
 
-ORDERS = """
-SELECT o.signal_id, o.symbol, o.venue, o.side, o.purpose, o.client_order_id, o.filled_quantity, o.intended_at,
-       s.status AS trade_status
-FROM watchlist.live_trade_order o JOIN watchlist.live_trade_signal s ON s.id = o.signal_id ORDER BY o.id
+_ORDERS = """
+SELECT o.signal_id, o.symbol, o.venue, o.side, o.client_order_id, o.filled_quantity, s.status AS trade_status
+FROM watchlist.live_trade_order o JOIN watchlist.live_trade_signal s ON s.id = o.signal_id
+UNION ALL
+SELECT NULL, f.symbol, f.venue, f.side, f.client_order_id, f.filled_quantity, NULL
+FROM watchlist.operator_flatten_order f ORDER BY client_order_id
+"""
+_FLATTEN_ORDERS = "SELECT client_order_id FROM watchlist.operator_flatten_order"
+_FLATTEN_FILLS = """
+SELECT f.venue, o.client_order_id, f.fill_id, f.side, f.price, f.quantity, f.fee_usdt AS fee
+FROM watchlist.operator_flatten_fill f JOIN watchlist.operator_flatten_order o ON o.id = f.order_id
 """
 _TWICE_ACTIVE = """
 SELECT symbol FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
@@ -38,6 +49,11 @@ LEFT JOIN watchlist.live_trade_signal s ON s.event_id = e.id
 WHERE e.status <> 'forming' AND (s.id IS NULL OR s.status = 'new')
 """
 _TRADES = "SELECT id FROM watchlist.live_trade_signal ORDER BY id"
+_AUDITED_STATES = "SELECT evidence ->> 'state' AS state FROM watchlist.audit WHERE decision = $1 ORDER BY id"
+_TOLD_STATES = """
+SELECT detail ->> 'state' AS state FROM watchlist.live_trade_error WHERE kind = 'trading_state_changed' ORDER BY id
+"""
+_STATE = "SELECT state FROM watchlist.trading_state"
 
 NOTIONAL_SLACK = Decimal("1.05")
 """An entry is sized at the swept price of the short leg; the other one, and the fills, lie a little beside it."""
@@ -45,20 +61,75 @@ NOTIONAL_SLACK = Decimal("1.05")
 
 async def violations(house: House) -> list[str]:
     """A sentence for each that is broken, with its letter; all trades must be at rest."""
-    ledgers, orders = await house.ledgers(), await house.rows(ORDERS)
+    ledgers, orders = await house.ledgers(), await all_orders(house)
     found = [*positions(ledgers, orders), *effects(ledgers, orders), *limits(ledgers, orders)]
     found += [f"(c) {row['symbol']} has two active trades" for row in await house.rows(_TWICE_ACTIVE)]
     found += overlaps(await house.rows(_LIVES))
     found += [f"(g) event {row['id']} of {row['symbol']} has no verdict" for row in await house.rows(_NO_VERDICT)]
-    return found
+    asked = [row["state"] for row in await house.rows(_AUDITED_STATES, "trading_state_requested")]
+    changed = [row["state"] for row in await house.rows(_AUDITED_STATES, "trading_state_changed")]
+    told = [row["state"] for row in await house.rows(_TOLD_STATES)]
+    return found + states(asked, changed, told, await house.value(_STATE))
+
+
+async def all_orders(house: House) -> list[Row]:
+    """What is in the books, and what was opened by hand."""
+    return [*await house.rows(_ORDERS), *house.by_hand]
 
 
 async def accounts(house: House) -> list[str]:
     """(f), once every trade is over and final."""
     trades = [await house.running.trade(row["id"]) for row in await house.rows(_TRADES)]
     ours = {order.client_order_id for trade in trades for order in trade.orders}
-    ledgers = [VenueLedger.model_validate(as_booked(ledger, ours)) for ledger in await house.ledgers()]
-    return [f"(f) {found}" for found in differences(trades, ledgers)]
+    flattening = {row["client_order_id"] for row in await house.rows(_FLATTEN_ORDERS)}
+    ledgers = await house.ledgers()
+    found = flattened(ledgers, flattening, await house.rows(_FLATTEN_FILLS))
+    of_no_trade = flattening | {order["client_order_id"] for order in house.by_hand}
+    of_trades = [as_booked(without(ledger, of_no_trade), ours) for ledger in ledgers]
+    compared = differences(trades, [VenueLedger.model_validate(ledger) for ledger in of_trades])
+    return found + [f"(f) {difference}" for difference in compared]
+
+
+def without(ledger: Row, orders: Container[str]) -> Row:
+    """The ledger as if these orders had never been: they belong to no trade's account."""
+    of_no_trade = [fill for fill in ledger["fills"] if fill["client_order_id"] in orders]
+    earned = sum((Decimal(fill["realised_pnl_usdt"]) - Decimal(fill["fee"]) for fill in of_no_trade), Decimal(0))
+    fills = [fill for fill in ledger["fills"] if fill not in of_no_trade]
+    return {**ledger, "fills": fills, "balance_usdt": Decimal(ledger["balance_usdt"]) - earned}
+
+
+def flattened(ledgers: Sequence[Row], orders: Container[str], booked: Sequence[Row]) -> list[str]:
+    """(f) of what no trade held: every fill of these orders, with its fee."""
+    theirs = {
+        (ledger["venue"], fill["client_order_id"], fill["fill_id"]): _figures(fill)
+        for ledger in ledgers
+        for fill in ledger["fills"]
+        if fill["client_order_id"] in orders
+    }
+    ours = {(fill["venue"], fill["client_order_id"], fill["fill_id"]): _figures(fill) for fill in booked}
+    return [
+        f"(f) fill {' '.join(key)} of a flatten: Tandem has {ours.get(key)}, the venue {theirs.get(key)}"
+        for key in sorted({*theirs, *ours})
+        if theirs.get(key) != ours.get(key)
+    ]
+
+
+def _figures(fill: Row) -> tuple[Any, ...]:
+    fee = fill["fee"]
+    return fill["side"], Decimal(fill["price"]), Decimal(fill["quantity"]), None if fee is None else Decimal(fee)
+
+
+def states(asked: Sequence[str], changed: Sequence[str], told: Sequence[str], now: str) -> list[str]:
+    """(h), each in the order of its commits. Who asks for the state that is there already changes nothing."""
+    wanted = [state for before, state in pairwise(["active", *asked]) if state != before]
+    found = []
+    if list(changed) != wanted:
+        found.append(f"(h) trading was asked to be {wanted}, and changed to {list(changed)}")
+    if list(told) != list(changed):
+        found.append(f"(h) trading changed to {list(changed)}, and the operators were told {list(told)}")
+    if now != ["active", *wanted][-1]:
+        found.append(f"(h) trading is {now}, and was asked to be {['active', *wanted][-1]}")
+    return found
 
 
 def as_booked(ledger: Row, ours: Container[str]) -> Row:

@@ -25,17 +25,21 @@ class Stage(StrEnum):
     SCALING_IN = "scaling in"
     CLOSING = "closing"
     TAKING_PROFIT = "taking profit"
+    SKIPPING = "skipping"
     RETRYING = "retrying"
+    EXPIRING = "expiring"
     GOING_QUIET = "going quiet"
     SETTLING = "settling"
     UNWINDING = "unwinding"
     CLOSED_BY_HAND = "closed by hand"
     FLATTENING = "flattening"
+    FLATTENING_BY_HAND = "flattening what no trade holds"
+    MOVING_STATE = "moving the trading state"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A method, by where it is. `only` says which of its calls count; see `crashing.COUNTS`."""
+    """A method, by where it is. `only` says which of its calls count; see `crashing.counts`."""
 
     name: str
     module: str
@@ -64,9 +68,12 @@ EXECUTOR, INGEST, MONITOR, GATEWAY = "executor", "signal_ingest", "position_moni
 _TRADES = "executor.adapters.trade_ledger"
 _SIGNALS = "executor.adapters.signal_ledger"
 _BOOKS = "executor.adapters.bookkeeping"
+_FLATTENS = "executor.adapters.flattens"
+_STATES = "executor.adapters.trading_states"
 
 RECORD_SIGNAL = Target("record_signal", _SIGNALS, "PostgresSignalLedger.record_signal")
 SKIP = Target("skip", _SIGNALS, "PostgresSignalLedger.skip")
+EXPIRE = Target("expire", _SIGNALS, "PostgresSignalLedger.expire", "any")
 BEGIN_ENTRY = Target("begin_entry", _TRADES, "PostgresTradeLedger.begin_entry")
 SEND = Target("send", "common.venues.ccxt.orders", "CcxtOrderDesk.send")
 RECORD_OUTCOME = Target("record_outcome", _TRADES, "PostgresTradeLedger.record_outcome")
@@ -80,6 +87,9 @@ ADD_FILLS = Target("add_fills", _BOOKS, "PostgresBookkeeping.add_fills", "fills"
 ADD_FUNDING = Target("add_funding", _BOOKS, "PostgresBookkeeping.add_funding")
 FINALISE = Target("finalise", _BOOKS, "PostgresBookkeeping.finalise")
 EVENT_ACK = Target("ack of the event", "nats.aio.msg", "Msg.ack", "watchlist.event.opened")
+RETRY_ACK = Target("ack of the retry", "nats.aio.msg", "Msg.ack", "signal.retry.due")
+RETRY_ENDED_ACK = Target("ack of the retries' end", "nats.aio.msg", "Msg.ack", "signal.retry.ended")
+SCALE_IN_ACK = Target("ack of the scale-in", "nats.aio.msg", "Msg.ack", "trade.scale_in.requested")
 CLOSE_ACK = Target("ack of the close", "nats.aio.msg", "Msg.ack", "trade.close.requested")
 NEWS = Target("publish trade.changed", "common.messaging.bus", "Bus.publish", "trade.changed")
 RECORD = Target("record", "signal_ingest.adapters.watchlist_store", "PostgresWatchlist.record", "any")
@@ -92,9 +102,17 @@ DECIDE = Target(
 WISH = Target("publish the wish", "common.messaging.bus", "Bus.publish", "trade.")
 FORCE_CLOSE = Target("request", "api_gateway.adapters.close_requests", "PostgresCloseDesk.request")
 FLATTEN = Target("ask to flatten", "api_gateway.adapters.flatten_requests", "PostgresFlattenDesk.request", "any")
-BEGIN_FLATTEN = Target("begin_flatten", "executor.adapters.flattens", "PostgresFlattens.begin")
-TELL_FLATTEN = Target("tell of the flatten", "executor.adapters.flattens", "PostgresFlattens.tell", "any")
+FLATTEN_WISH = Target("publish the flatten", "common.messaging.bus", "Bus.publish", "position.flatten.requested")
+BEGIN_FLATTEN = Target("begin_flatten", _FLATTENS, "PostgresFlattens.begin")
+ADD_FLATTEN_ORDER = Target("add the flatten's order", _FLATTENS, "PostgresFlattens.add_order")
+FLATTEN_OUTCOME = Target("outcome of the flatten's order", _FLATTENS, "PostgresFlattens.record_outcome")
+ADD_FLATTEN_FILLS = Target("fills of the flatten's order", _FLATTENS, "PostgresFlattens.add_fills", "fills")
+TELL_FLATTEN = Target("tell of the flatten", _FLATTENS, "PostgresFlattens.tell", "any")
 FLATTEN_ACK = Target("ack of the flatten", "nats.aio.msg", "Msg.ack", "position.flatten.requested")
+ASK_FOR_STATE = Target("ask for a state", "api_gateway.adapters.state_requests", "PostgresStateDesk.request", "any")
+STATE_WISH = Target("publish the state's wish", "common.messaging.bus", "Bus.publish", "trading.state.requested")
+CHANGE_STATE = Target("change the state", _STATES, "PostgresTradingStates.change", "any")
+STATE_ACK = Target("ack of the state's wish", "nats.aio.msg", "Msg.ack", "trading.state.requested")
 
 _COMMIT = (Side.BEFORE, Side.UNCOMMITTED, Side.COMMITTED)
 _ONE_STATEMENT = (Side.BEFORE, Side.AFTER)
@@ -115,7 +133,10 @@ THE_SECOND_TAKEN = (2,)
 
 POINTS: tuple[Point, ...] = (
     *_around(EXECUTOR, Stage.OPENING, RECORD_SIGNAL, _ONE_STATEMENT),
-    *_around(EXECUTOR, Stage.RETRYING, SKIP, _COMMIT),
+    *_around(EXECUTOR, Stage.SKIPPING, SKIP, _COMMIT),
+    *_around(EXECUTOR, Stage.RETRYING, RETRY_ACK, _ONE_STATEMENT),
+    *_around(EXECUTOR, Stage.EXPIRING, EXPIRE, _COMMIT),
+    *_around(EXECUTOR, Stage.EXPIRING, RETRY_ENDED_ACK, _ONE_STATEMENT),
     *_around(EXECUTOR, Stage.OPENING, BEGIN_ENTRY, _COMMIT),
     *_around(EXECUTOR, Stage.OPENING, SEND, _ON_THE_WIRE, BOTH_LEGS),
     *_around(EXECUTOR, Stage.OPENING, RECORD_OUTCOME, _ONE_STATEMENT, BOTH_LEGS),
@@ -127,6 +148,7 @@ POINTS: tuple[Point, ...] = (
     *_around(EXECUTOR, Stage.SCALING_IN, SEND, _ON_THE_WIRE, BOTH_LEGS),
     *_around(EXECUTOR, Stage.SCALING_IN, RECORD_OUTCOME, _ONE_STATEMENT, BOTH_LEGS),
     *_around(EXECUTOR, Stage.SCALING_IN, FILL_ENTRY, _COMMIT),
+    *_around(EXECUTOR, Stage.SCALING_IN, SCALE_IN_ACK, _ONE_STATEMENT),
     *_around(EXECUTOR, Stage.UNWINDING, ADD_ORDERS, _COMMIT),
     *_around(EXECUTOR, Stage.UNWINDING, SEND, (Side.BEFORE, Side.SENT), THE_UNWIND),
     *_around(EXECUTOR, Stage.UNWINDING, SEND, (Side.AFTER,), THE_SECOND_TAKEN),
@@ -144,6 +166,13 @@ POINTS: tuple[Point, ...] = (
     *_around(EXECUTOR, Stage.FLATTENING, SEND, (Side.SENT,), BOTH_LEGS),
     *_around(EXECUTOR, Stage.FLATTENING, TELL_FLATTEN, _COMMIT),
     *_around(EXECUTOR, Stage.FLATTENING, FLATTEN_ACK, _ONE_STATEMENT),
+    *_around(EXECUTOR, Stage.FLATTENING_BY_HAND, ADD_FLATTEN_ORDER, _ONE_STATEMENT),
+    *_around(EXECUTOR, Stage.FLATTENING_BY_HAND, SEND, _ON_THE_WIRE),
+    *_around(EXECUTOR, Stage.FLATTENING_BY_HAND, FLATTEN_OUTCOME, _ONE_STATEMENT),
+    *_around(EXECUTOR, Stage.FLATTENING_BY_HAND, ADD_FLATTEN_FILLS, _ONE_STATEMENT),
+    *_around(EXECUTOR, Stage.FLATTENING_BY_HAND, TELL_FLATTEN, _COMMIT),
+    *_around(EXECUTOR, Stage.MOVING_STATE, CHANGE_STATE, _COMMIT),
+    *_around(EXECUTOR, Stage.MOVING_STATE, STATE_ACK, _ONE_STATEMENT),
     *_around(EXECUTOR, Stage.SETTLING, ADD_FUNDING, _ONE_STATEMENT),
     *_around(EXECUTOR, Stage.SETTLING, FINALISE, _COMMIT),
     *_around(INGEST, Stage.OPENING, RECORD, (*_COMMIT, Side.AFTER)),
@@ -157,6 +186,9 @@ POINTS: tuple[Point, ...] = (
     *_around(GATEWAY, Stage.CLOSING, FORCE_CLOSE, (*_COMMIT, Side.AFTER)),
     *_around(GATEWAY, Stage.CLOSING, WISH, _ONE_STATEMENT),
     *_around(GATEWAY, Stage.FLATTENING, FLATTEN, (*_COMMIT, Side.AFTER)),
+    *_around(GATEWAY, Stage.FLATTENING, FLATTEN_WISH, _ONE_STATEMENT),
+    *_around(GATEWAY, Stage.MOVING_STATE, ASK_FOR_STATE, (*_COMMIT, Side.AFTER)),
+    *_around(GATEWAY, Stage.MOVING_STATE, STATE_WISH, _ONE_STATEMENT),
 )
 
 NATS_TROUBLE: tuple[Point, ...] = (

@@ -10,7 +10,12 @@ NOON = datetime(2025, 10, 10, 12, tzinfo=UTC)
 
 
 def intended(
-    name: str, venue: str, side: str, quantity: str = "1", trade: int = 1, status: str = "open"
+    name: str,
+    venue: str,
+    side: str,
+    quantity: str = "1",
+    trade: int | None = 1,
+    status: str | None = "open",
 ) -> dict[str, Any]:
     return {
         "client_order_id": name,
@@ -100,3 +105,50 @@ def test_more_than_the_cap_on_a_leg_is_told_at_its_highest() -> None:
     orders = [intended(name, "bybit", "buy") for name in ("a", "a2", "a3", "c")]
     (found,) = invariants.limits([ledger("bybit", "0", *closed)], orders)
     assert found.startswith("(d) trade 1 reached 150 USDT on bybit")
+
+
+def filled(name: str, fee: str = "0.05", profit: str = "0") -> dict[str, Any]:
+    return {
+        "client_order_id": name,
+        "fill_id": f"fill-{name}",
+        "side": "sell",
+        "price": "50",
+        "quantity": "1",
+        "fee": fee,
+        "realised_pnl_usdt": profit,
+    }
+
+
+def test_what_is_opened_by_hand_and_flattened_counts_like_any_order() -> None:
+    by_hand = intended("by-hand-1", "bybit", "buy", trade=None, status=None)
+    flatten = intended("f", "bybit", "sell", trade=None, status=None)
+    venue = ledger("bybit", "0", taken("by-hand-1"), taken("f"))
+    assert invariants.positions([venue], [by_hand, flatten]) == []
+    assert invariants.effects([venue], [by_hand, flatten]) == []
+    assert invariants.positions([venue], [by_hand]) == ["(a) bybit holds 0 X, the ledger 1"]
+    assert invariants.effects([venue], [by_hand]) == ["(b) bybit took f, which nobody intended"]
+
+
+def test_a_fill_of_a_flatten_that_is_not_booked_or_booked_otherwise_is_told() -> None:
+    venue = {"venue": "bybit", "fills": [filled("f"), filled("of a trade")]}
+    booked = {"venue": "bybit", **filled("f")}
+    assert invariants.flattened([venue], {"f"}, [booked]) == []
+    assert "Tandem has None" in invariants.flattened([venue], {"f"}, [])[0]
+    assert len(invariants.flattened([venue], {"f"}, [{**booked, "fee": None}])) == 1
+    assert "the venue None" in invariants.flattened([{**venue, "fills": []}], {"f"}, [booked])[0]
+
+
+def test_what_no_trade_held_is_taken_out_of_the_accounts_with_all_that_it_earned() -> None:
+    venue = {"venue": "bybit", "fills": [filled("f", "0.05", "-1"), filled("a", "0.05", "3")], "balance_usdt": "101.9"}
+    kept = invariants.without(venue, {"f"})
+    assert (kept["balance_usdt"], [fill["client_order_id"] for fill in kept["fills"]]) == (Decimal("102.95"), ["a"])
+
+
+def test_a_trading_state_that_was_not_asked_for_or_not_told_is_told() -> None:
+    asked = ["active", "reducing", "reducing", "active"]
+    assert invariants.states(asked, ["reducing", "active"], ["reducing", "active"], "active") == []
+    assert invariants.states([], [], [], "active") == []
+    (lost,) = invariants.states(asked, ["reducing", "active"], ["active"], "active")
+    assert "the operators were told ['active']" in lost
+    twice = invariants.states(asked, ["reducing", "active", "reducing"], ["reducing", "active", "reducing"], "reducing")
+    assert [line[:3] for line in twice] == ["(h)", "(h)"]
