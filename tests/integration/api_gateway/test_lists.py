@@ -11,7 +11,9 @@ from support.ledger_rows import NOON, LedgerRows
 from .conftest import Gateway
 
 PREFIX = "/api/live_trading"
-LISTS = [f"{PREFIX}/{name}" for name in ("signals", "events", "positions", "orders", "errors", "scale_in")]
+LISTS = [
+    f"{PREFIX}/{name}" for name in ("signals", "events", "observations", "positions", "orders", "errors", "scale_in")
+]
 ROWS = 5
 
 
@@ -23,6 +25,7 @@ async def fill(rows: LedgerRows) -> int:
         first = first or trade.id
         await rows.entry(trade)
         await rows.error(signal_id=trade.id)
+        await rows.observation(symbol=trade.symbol)
     return first
 
 
@@ -70,6 +73,11 @@ async def test_a_misspelt_filter_is_refused_and_named(gateway: Gateway, path: st
         ("orders", {"signal_id": "first"}),
         ("samples", {"signal_id": 0}),
         ("errors", {"service": "the executor"}),
+        ("errors", {"symbol": "sol"}),
+        ("observations", {"venue": "Bybit"}),
+        ("observations", {"from": "yesterday"}),
+        ("samples", {"to": "2025-10-10T12:00:00", "signal_id": 1}),
+        ("positions", {"status": "closed"}),
         ("scale_in", {"status": "skipped"}),
     ],
 )
@@ -104,6 +112,85 @@ async def test_filters_narrow_the_lists(gateway: Gateway, rows: LedgerRows) -> N
     assert len(await found("errors", signal_id=first, service="executor", kind="venue_unreachable")) == 1
     assert len(await found("events", symbol="SYM2", status="open", type="B")) == 1
     assert await found("scale_in", status="closing") == []
+
+
+def at(minute: int) -> str:
+    return (NOON + timedelta(minutes=minute)).isoformat()
+
+
+async def test_observations_by_venue_and_time_whenever_they_were_posted(gateway: Gateway, rows: LedgerRows) -> None:
+    """Each page holds what the filter allows, though times do not grow with the ids."""
+    made = []
+    for minute, long_venue in ((3, "binance"), (0, "okx"), (2, "gate"), (1, "okx"), (2, "okx")):
+        when = NOON + timedelta(minutes=minute)
+        made.append(await rows.observation(long_venue=long_venue, short_venue="bybit", at=when))
+
+    async def found(**query: Any) -> list[int]:
+        items = await read_all(gateway.http, f"{PREFIX}/observations", **{"limit": 1, **query})
+        return [made.index(item["id"]) for item in items]
+
+    assert await found(venue="okx") == [4, 3, 1]
+    assert await found(venue="bybit", limit=2) == [4, 3, 2, 1, 0]
+    assert await found(**{"from": at(2)}) == [4, 2, 0]
+    assert await found(to=at(1)) == [3, 1]
+    assert await found(**{"from": at(1), "to": at(2)}) == [4, 3, 2]
+    assert await found(venue="okx", symbol="SOL", **{"from": at(1), "to": at(1)}) == [3]
+
+
+async def test_samples_of_a_trade_by_time(gateway: Gateway, rows: LedgerRows) -> None:
+    trade, other = await rows.trade(), await rows.trade("ETH")
+    made = [await rows.sample(trade, at=NOON + timedelta(minutes=minute)) for minute in range(4)]
+    await rows.sample(other)
+
+    async def found(**query: Any) -> list[int]:
+        items = await read_all(gateway.http, f"{PREFIX}/samples", limit=1, signal_id=trade.id, **query)
+        return [made.index(item["id"]) for item in items]
+
+    assert await found() == [3, 2, 1, 0]
+    assert await found(**{"from": at(2)}) == [3, 2]
+    assert await found(to=at(1), verdict="hold") == [1, 0]
+    assert await found(**{"from": at(1), "to": at(2)}) == [2, 1]
+
+
+async def test_errors_are_found_by_what_they_are_about_or_by_their_trade(gateway: Gateway, rows: LedgerRows) -> None:
+    trade = await rows.trade("SOL")
+    strange = {"venue": "okx", "symbol": "ETH"}
+    made = [
+        await rows.error(signal_id=trade.id, detail={"venue": "bybit"}),
+        await rows.error(signal_id=trade.id, detail={"lost_usdt": "3"}),
+        await rows.error(detail=strange, at=NOON + timedelta(minutes=1)),
+        await rows.error(signal_id=trade.id, detail=strange),
+        await rows.error(detail={}),
+    ]
+
+    async def found(**query: Any) -> list[int]:
+        items = await read_all(gateway.http, f"{PREFIX}/errors", limit=1, **query)
+        return [made.index(item["id"]) for item in items]
+
+    assert await found() == [4, 3, 2, 1, 0]
+    assert await found(symbol="SOL") == [1, 0]
+    assert await found(symbol="ETH") == [3, 2]
+    assert await found(venue="bybit") == [1, 0]
+    assert await found(venue="binance") == [1]
+    assert await found(venue="okx", signal_id=trade.id) == [3]
+    assert await found(symbol="ETH", **{"from": at(1)}) == [2]
+
+
+async def test_scale_in_positions_and_alerts_narrow_by_the_same_names(gateway: Gateway, rows: LedgerRows) -> None:
+    for minute, (symbol, status) in enumerate([("SOL", "open"), ("ETH", "closing"), ("BTC", "open")]):
+        await rows.trade(symbol, status=status, at=NOON + timedelta(minutes=minute))
+    alert = await rows.alert("first")
+
+    async def symbols(path: str, **query: Any) -> list[str]:
+        return [item["symbol"] for item in await read_all(gateway.http, f"{PREFIX}/{path}", limit=1, **query)]
+
+    assert await symbols("scale_in", venue="bybit") == ["BTC", "SOL"]
+    assert await symbols("scale_in", venue="okx") == []
+    assert await symbols("scale_in", **{"from": at(1)}) == ["BTC"]
+    assert await symbols("positions", status="closing") == ["ETH"]
+    assert await symbols("positions", status="open", venue="binance", symbol="SOL") == ["SOL"]
+    assert [item["id"] for item in await read_all(gateway.http, "/api/alerts", limit=1, to=at(0))] == [alert]
+    assert await read_all(gateway.http, "/api/alerts", limit=1, **{"from": at(1)}) == []
 
 
 async def test_the_audit_gathers_all_services_and_narrows_to_one_trade(gateway: Gateway, rows: LedgerRows) -> None:

@@ -25,7 +25,8 @@ WITH active AS MATERIALIZED (
     FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing')
 )
 SELECT * FROM active WHERE id < $1 AND ($3::text IS NULL OR symbol = $3)
-    AND ($4::text IS NULL OR $4 IN (long_venue, short_venue)) ORDER BY id DESC LIMIT $2
+    AND ($4::text IS NULL OR $4 IN (long_venue, short_venue)) AND ($5::text IS NULL OR status = $5)
+ORDER BY id DESC LIMIT $2
 """
 SIGNAL_DETAIL = """
 SELECT id, event_id, symbol, type, status, reason, long_venue, short_venue, mode, pnl_hat, win_prob, attempts,

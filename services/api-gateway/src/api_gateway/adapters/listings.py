@@ -2,11 +2,11 @@
 
 Only the filters that were given reach the SQL, so that each combination is planned for what it is. Two filters are
 written so that an index bounds them whatever the planner believes: a venue on either leg is a union of two pages, and
-a time becomes a bound of the ids, which grow with it.
+a time becomes a bound of the ids, where these grow with it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -36,22 +36,37 @@ IDS_OUT_OF_TURN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a list comes from: its columns and table without any condition, and what its filters mean there."""
+    """Where a list comes from: its columns and table without any condition, and what its filters mean there.
+
+    `told` are conditions of filters that are no columns, with `{}` for the value. Without `ids_follow_time` the time is
+    compared as it stands.
+    """
 
     select: str
     table: str
     time: str | None = None
     venues: Sequence[str] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
+    ids_follow_time: bool = True
 
+
+# What an error is about stands in its detail, or is its trade's. Errors are few, and each is asked by its trade's id.
+_OF_ERRORS_TRADE = "FROM watchlist.live_trade_signal AS trade WHERE trade.id = live_trade_error.signal_id"
+_ABOUT = {
+    "symbol": f"coalesce(detail ->> 'symbol', (SELECT symbol {_OF_ERRORS_TRADE})) = {{}}",
+    "venue": f"coalesce(detail ->> 'venue' = {{0}}, (SELECT {{0}} IN (long_venue, short_venue) {_OF_ERRORS_TRADE}))",
+}
 
 EVENTS = Source(columns.EVENT, "watch_signal_event", "first_observed_at", LEG_VENUES)
-OBSERVATIONS = Source(columns.OBSERVATION, "watch_observation")
+# One may be posted long after its time.
+OBSERVATIONS = Source(columns.OBSERVATION, "watch_observation", "observed_at", LEG_VENUES, ids_follow_time=False)
 SIGNALS = Source(columns.SIGNAL, "live_trade_signal", "created_at", LEG_VENUES)
 SIGNAL_DETAILS = Source(columns.SIGNAL_DETAIL, "live_trade_signal", "created_at", LEG_VENUES)
 ORDERS = Source(columns.ORDER, "live_trade_order", "intended_at", ("venue",))
-SAMPLES = Source(columns.SAMPLE, "live_trade_spread_sample")
-ERRORS = Source(columns.ERROR, "live_trade_error", "occurred_at")
-ALERTS = Source(columns.ALERT, "alert")
+# Always of one trade, by an index; no index is by time, but months are.
+SAMPLES = Source(columns.SAMPLE, "live_trade_spread_sample", "sampled_at", ids_follow_time=False)
+ERRORS = Source(columns.ERROR, "live_trade_error", "occurred_at", told=_ABOUT)
+ALERTS = Source(columns.ALERT, "alert", "raised_at", ids_follow_time=False)
 COUNTERFACTUALS = Source(columns.COUNTERFACTUAL, "live_trade_counterfactual", "skipped_at", LEG_VENUES)
 AUDIT = Source(columns.AUDIT, "audit", "decided_at")
 
@@ -67,10 +82,15 @@ def page_query(source: Source, wanted: Wanted) -> tuple[str, list[object]]:
         values.append(value)
         return f"${len(values)}"
 
+    filters = {**wanted.equals, **({} if source.venues else {"venue": wanted.venue})}
     conditions = ["id < $1"]
-    conditions += [f"{column} = {argument(value)}" for column, value in wanted.equals.items() if value is not None]
+    conditions += [
+        source.told.get(name, f"{name} = {{}}").format(argument(value))
+        for name, value in filters.items()
+        if value is not None
+    ]
     conditions += _time_bounds(source, wanted, argument) if source.time else []
-    if wanted.venue is None:
+    if wanted.venue is None or not source.venues:
         return _page(source, conditions), values
     venue = argument(wanted.venue)
     pages = [_page(source, [*conditions, f"{column} = {venue}"]) for column in source.venues]
@@ -86,7 +106,9 @@ def _page(source: Source, conditions: Sequence[str]) -> str:
 
 
 def _time_bounds(source: Source, wanted: Wanted, argument: Callable[[object], str]) -> list[str]:
-    """The exact bounds, and beside each a bound of the ids: an old page is not looked for along all newer rows."""
+    """The exact bounds, and beside each, where ids follow the time, a bound of the ids: an old page is not looked for
+    along all newer rows.
+    """
     column, bounds = source.time, []
     for value, comparison, order, slack in (
         (wanted.since, ">=", "ASC", -IDS_OUT_OF_TURN),
@@ -95,6 +117,8 @@ def _time_bounds(source: Source, wanted: Wanted, argument: Callable[[object], st
         if value is not None:
             place = argument(value)
             bounds.append(f"{column} {comparison} {place}")
+            if not source.ids_follow_time:
+                continue
             bounds.append(
                 f"id {comparison} (SELECT id + ({slack}) FROM watchlist.{source.table} "  # noqa: S608  names of ours
                 f"WHERE {column} {comparison} {place} ORDER BY {column} {order}, id {order} LIMIT 1)"

@@ -128,6 +128,7 @@ class PostgresTrades:
                     wanted.limit,
                     wanted.equals.get("symbol"),
                     wanted.venue,
+                    wanted.equals.get("status"),
                 )
             ]
             orders: dict[int, list[Order]] = defaultdict(list)

@@ -152,7 +152,7 @@ class TradeReader(Protocol):
     async def scale_in(self, wanted: Wanted) -> ScaleInRead: ...
 
     async def positions(self, wanted: Wanted) -> PositionsRead:
-        """Active trades; of the filters, `symbol` and `venue` count."""
+        """Active trades; of the filters, `status`, `symbol` and `venue` count."""
         ...
 
 

@@ -70,12 +70,16 @@ class EventParameters(TimedParameters):
 
 
 class PositionParameters(PageParameters):
+    status: Literal["opening", "open", "closing"] | None = None
     symbol: Symbol | None = None
     venue: Venue | None = None
 
 
-class ObservationParameters(PageParameters):
+class ObservationParameters(TimedParameters):
+    """The times are of `observed_at`."""
+
     symbol: Symbol | None = None
+    venue: Venue | None = None
     refusal: Name | None = None
     event_id: Id | None = None
 
@@ -89,15 +93,19 @@ class OrderParameters(TimedParameters):
     venue: Venue | None = None
 
 
-class SampleParameters(PageParameters):
+class SampleParameters(TimedParameters):
+    """Of one trade, which is of one symbol and two venues; the times are of `sampled_at`."""
+
     signal_id: Id
     verdict: Name | None = None
 
 
 class ErrorParameters(TimedParameters):
-    """The times are of `occurred_at`."""
+    """`symbol` and `venue` are what the error is about, or its trade's; the times are of `occurred_at`."""
 
     signal_id: Id | None = None
+    symbol: Symbol | None = None
+    venue: Venue | None = None
     service: Name | None = None
     kind: Name | None = None
 
@@ -126,9 +134,12 @@ class AuditParameters(TimedParameters):
     decision: Decision | None = None
 
 
-class ScaleInParameters(PageParameters):
+class ScaleInParameters(TimedParameters):
+    """The times are of the signal's `created_at`."""
+
     status: Literal["opening", "open", "closing", "closed"] = "open"
     symbol: Symbol | None = None
+    venue: Venue | None = None
 
 
 class CandidateParameters(_Parameters):
@@ -175,8 +186,8 @@ class TradingStateWish(_Command):
     state: Literal["active", "reducing", "halted"]
 
 
-class AlertParameters(PageParameters):
-    """`state` is how far the telling has come."""
+class AlertParameters(TimedParameters):
+    """`state` is how far the telling has come; the times are of `raised_at`."""
 
     kind: AlertKind | None = None
     state: AlertState | None = None

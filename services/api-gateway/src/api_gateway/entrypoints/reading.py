@@ -110,7 +110,7 @@ def trade_routes(desk: OverviewDesk, trades: TradeReader, limits: ScaleInLimits)
     @router.get("/positions", response_model=Page[TradePosition], responses=UNCHANGED)
     async def open_positions(wanted: Annotated[PositionParameters, Query()], request: Request) -> Response:
         """Active trades, newest first: what the ledger holds on each leg, and what its venue said last."""
-        return conditional(request, await positions(trades, wanted_page(wanted, "symbol")))
+        return conditional(request, await positions(trades, wanted_page(wanted, "status", "symbol")))
 
     @router.get("/scale_in", response_model=Page[ScaleInState], responses=UNCHANGED)
     async def scale_in(wanted: Annotated[ScaleInParameters, Query()], request: Request) -> Response:
@@ -160,7 +160,7 @@ def listing_routes(listings: Listings, summaries: CounterfactualReader) -> APIRo
 
     @router.get("/live_trading/observations", response_model=Page[Observation], responses=UNCHANGED)
     async def observations(wanted: Annotated[ObservationParameters, Query()], request: Request) -> Response:
-        """What the scanner and others saw, triggered or refused. By `refusal` alone it may look far."""
+        """What the scanner and others saw, triggered or refused. By `refusal` or a rare venue alone it may look far."""
         return conditional(
             request, await listings.observations.page(wanted_page(wanted, "symbol", "refusal", "event_id"))
         )
@@ -178,7 +178,8 @@ def listing_routes(listings: Listings, summaries: CounterfactualReader) -> APIRo
     @router.get("/live_trading/errors", response_model=Page[ErrorRecord], responses=UNCHANGED)
     async def errors(wanted: Annotated[ErrorParameters, Query()], request: Request) -> Response:
         """What went wrong, in any service."""
-        return conditional(request, await listings.errors.page(wanted_page(wanted, "signal_id", "service", "kind")))
+        page = wanted_page(wanted, "signal_id", "symbol", "service", "kind")
+        return conditional(request, await listings.errors.page(page))
 
     @router.get("/live_trading/counterfactuals", response_model=Page[Counterfactual], responses=UNCHANGED)
     async def counterfactuals(wanted: Annotated[CounterfactualParameters, Query()], request: Request) -> Response:
