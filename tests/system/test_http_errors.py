@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from local_stack.services import SERVICES
+from support.examples import wrong_examples
 from support.running_stack import RunningStack, eventually
 
 
@@ -55,8 +57,18 @@ async def kept_among_wrong_requests(running: RunningStack) -> int:
     return sum("posted_by_test" in row["observation"]["factors"] for row in kept)
 
 
-async def test_wrong_requests_are_named_and_the_right_ones_kept(
+async def wrongly_documented(running: RunningStack) -> list[str]:
+    """What the OpenAPI documents of the services lack or have wrong in their examples."""
+    return [
+        f"{service}: {wrong}"
+        for service in SERVICES
+        for wrong in wrong_examples((await running.ask(service, "/openapi.json")).json())
+    ]
+
+
+async def test_wrong_requests_are_named_and_the_right_ones_kept_and_the_answers_are_documented(
     open_stack: Callable[[str], AbstractAsyncContextManager[RunningStack]],
 ) -> None:
     async with open_stack("oct-10-2025-sol") as running:
+        assert await running.stack.guard(wrongly_documented(running)) == []
         assert await running.stack.guard(kept_among_wrong_requests(running)) == 2

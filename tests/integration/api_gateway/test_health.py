@@ -11,6 +11,7 @@ from api_gateway.adapters.service_health import HttpServiceProbe
 from common.runtime.access import Role, new_token
 from common.runtime.guard import SESSION_COOKIE
 from support.embedded_stack import Database
+from support.examples import wrong_examples
 from support.ingest_stack import ingest_service
 from support.ledger_rows import LedgerRows
 
@@ -98,7 +99,9 @@ async def test_the_documentation_works_offline_and_shows_money_as_text(gateway: 
     page = await gateway.http.get("/docs")
     assert page.status_code == 200
     assert "https://" not in page.text
-    schema = (await gateway.http.get("/openapi.json")).json()["components"]["schemas"]["TradeTotals"]
+    document = (await gateway.http.get("/openapi.json")).json()
+    assert wrong_examples(document) == []
+    schema = document["components"]["schemas"]["TradeTotals"]
     assert {"type": "string"} in schema["properties"]["net_pnl_usdt"]["anyOf"]
 
 

@@ -19,7 +19,7 @@ import prometheus_client
 import structlog
 import uvicorn
 from fastapi import FastAPI, Query, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from nats.errors import Error as NatsError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,10 +28,12 @@ from common.messaging.failures import BUS_ERRORS
 from common.persistence.database import DATABASE_AWAY
 from common.persistence.journal import Journal
 from common.runtime.clock import Clock, ReplayClock
+from common.runtime.examples import show_examples
 from common.runtime.health import Check, check_all
 from common.runtime.http_watch import HttpWatch
 from common.runtime.inputs import ID_MAX
 from common.runtime.metrics import DEPENDENCY_UP, LOOP_FAILURES
+from common.runtime.operations import AuditLine, AuditPage, Live, Ready, SettingsInEffect
 from common.runtime.problems import PROBLEM_RESPONSES, install_problem_handlers, problem_response
 from common.runtime.secret_files import with_secret_files
 from common.runtime.settings import SettingsError
@@ -65,25 +67,28 @@ def create_app(
     app: FastAPI = FastAPIOffline(
         title=f"Tandem {name}", description=description, version="0.1.0", responses=PROBLEM_RESPONSES
     )
+    show_examples(app)
     install_problem_handlers(app)
     app.add_middleware(HttpWatch)
 
     @app.get("/health/live", tags=["operations"])
-    async def live() -> dict[str, str]:
+    async def live() -> Live:
         """The process runs and answers."""
-        return {"service": name, "status": "live"}
+        return Live(service=name)
 
-    @app.get("/health/ready", tags=["operations"], responses={503: {"description": "A dependency does not answer"}})
-    async def ready() -> JSONResponse:
+    not_ready = {"model": Ready, "description": "A dependency does not answer"}
+
+    @app.get("/health/ready", tags=["operations"], responses={503: not_ready})
+    async def ready(response: Response) -> Ready:
         """All real dependencies answer; 503 names the ones that do not."""
         readiness = await check_all(checks)
-        body = {
-            "service": name,
-            "status": "not_ready" if readiness.problems else "ready",
-            "dependencies": {dependency: readiness.problems.get(dependency, "ok") for dependency in readiness.checked},
-            "venues": venues(),
-        }
-        return JSONResponse(body, 503 if readiness.problems else 200)
+        response.status_code = 503 if readiness.problems else 200
+        return Ready(
+            service=name,
+            status="not_ready" if readiness.problems else "ready",
+            dependencies={dependency: readiness.problems.get(dependency, "ok") for dependency in readiness.checked},
+            venues=dict(venues()),
+        )
 
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     async def metrics() -> Response:
@@ -94,9 +99,9 @@ def create_app(
         return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
     @app.get("/settings", tags=["operations"])
-    async def settings_in_effect() -> dict[str, Any]:
+    async def settings_in_effect() -> SettingsInEffect:
         """Every setting in effect with its source; secrets are hidden."""
-        return {"service": name, "settings": settings}
+        return SettingsInEffect(service=name, settings=settings)
 
     if journal is not None:
         _add_audit(app, name, journal)
@@ -109,11 +114,11 @@ def _add_audit(app: FastAPI, name: str, journal: Journal) -> None:
         limit: int = Query(50, ge=1, le=500),
         before: int = Query(ID_MAX, ge=1, le=ID_MAX, description="the `next` of the page before"),
         signal_id: int | None = Query(None, ge=1, le=ID_MAX),
-    ) -> dict[str, Any]:
+    ) -> AuditPage:
         """This service's decisions, newest first, with the figures that made them."""
         items = await journal.page(before, limit, signal_id)
         following = items[-1]["id"] if len(items) == limit else None
-        return {"service": name, "items": items, "next": following}
+        return AuditPage(service=name, items=[AuditLine(**item) for item in items], next=following)
 
 
 async def every(clock: Clock, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:

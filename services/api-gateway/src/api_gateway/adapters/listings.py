@@ -8,7 +8,7 @@ a time becomes a bound of the ids, where these grow with it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from api_gateway.adapters import columns
 from api_gateway.application.ports import Wanted
@@ -38,8 +38,8 @@ IDS_OUT_OF_TURN = 1000
 class Source:
     """Where a list comes from: its columns and table without any condition, and what its filters mean there.
 
-    `told` are conditions of filters that are no columns, with `{}` for the value. Without `ids_follow_time` the time is
-    compared as it stands.
+    `told` are conditions of filters that are no columns, with `{}` for the value. `finds_time` is by `ids` where these
+    grow with it; where they do not, a `span` is read whole and put in order; `rows` are compared where they are few.
     """
 
     select: str
@@ -47,7 +47,7 @@ class Source:
     time: str | None = None
     venues: Sequence[str] = ()
     told: Mapping[str, str] = field(default_factory=dict)
-    ids_follow_time: bool = True
+    finds_time: Literal["ids", "span", "rows"] = "ids"
 
 
 # What an error is about stands in its detail, or is its trade's. Errors are few, and each is asked by its trade's id.
@@ -59,14 +59,14 @@ _ABOUT = {
 
 EVENTS = Source(columns.EVENT, "watch_signal_event", "first_observed_at", LEG_VENUES)
 # One may be posted long after its time.
-OBSERVATIONS = Source(columns.OBSERVATION, "watch_observation", "observed_at", LEG_VENUES, ids_follow_time=False)
+OBSERVATIONS = Source(columns.OBSERVATION, "watch_observation", "observed_at", LEG_VENUES, finds_time="span")
 SIGNALS = Source(columns.SIGNAL, "live_trade_signal", "created_at", LEG_VENUES)
 SIGNAL_DETAILS = Source(columns.SIGNAL_DETAIL, "live_trade_signal", "created_at", LEG_VENUES)
 ORDERS = Source(columns.ORDER, "live_trade_order", "intended_at", ("venue",))
-# Always of one trade, by an index; no index is by time, but months are.
-SAMPLES = Source(columns.SAMPLE, "live_trade_spread_sample", "sampled_at", ids_follow_time=False)
+# Always those of one trade.
+SAMPLES = Source(columns.SAMPLE, "live_trade_spread_sample", "sampled_at", finds_time="rows")
 ERRORS = Source(columns.ERROR, "live_trade_error", "occurred_at", told=_ABOUT)
-ALERTS = Source(columns.ALERT, "alert", "raised_at", ids_follow_time=False)
+ALERTS = Source(columns.ALERT, "alert", "raised_at", finds_time="rows")
 COUNTERFACTUALS = Source(columns.COUNTERFACTUAL, "live_trade_counterfactual", "skipped_at", LEG_VENUES)
 AUDIT = Source(columns.AUDIT, "audit", "decided_at")
 
@@ -90,10 +90,13 @@ def page_query(source: Source, wanted: Wanted) -> tuple[str, list[object]]:
         if value is not None
     ]
     conditions += _time_bounds(source, wanted, argument) if source.time else []
+    is_span = source.finds_time == "span" and wanted.since is not None and wanted.until is not None
+    # A sum is no column, so that no plan hopes to meet the span along the ids.
+    order = "id + 0" if is_span else "id"
     if wanted.venue is None or not source.venues:
-        return _page(source, conditions), values
+        return _page(source, conditions, order), values
     venue = argument(wanted.venue)
-    pages = [_page(source, [*conditions, f"{column} = {venue}"]) for column in source.venues]
+    pages = [_page(source, [*conditions, f"{column} = {venue}"], order) for column in source.venues]
     if len(pages) == 1:
         return pages[0], values
     # No row has the same venue on both legs, so none comes twice.
@@ -101,12 +104,12 @@ def page_query(source: Source, wanted: Wanted) -> tuple[str, list[object]]:
     return f"SELECT * FROM ({either}) AS either ORDER BY id DESC LIMIT $2", values  # noqa: S608  names of ours
 
 
-def _page(source: Source, conditions: Sequence[str]) -> str:
-    return " ".join([source.select, "WHERE", " AND ".join(conditions), "ORDER BY id DESC LIMIT $2"])
+def _page(source: Source, conditions: Sequence[str], order: str) -> str:
+    return " ".join([source.select, "WHERE", " AND ".join(conditions), f"ORDER BY {order} DESC LIMIT $2"])
 
 
 def _time_bounds(source: Source, wanted: Wanted, argument: Callable[[object], str]) -> list[str]:
-    """The exact bounds, and beside each, where ids follow the time, a bound of the ids: an old page is not looked for
+    """The exact bounds, and beside each, where ids grow with it, a bound of the ids: an old page is not looked for
     along all newer rows.
     """
     column, bounds = source.time, []
@@ -117,7 +120,7 @@ def _time_bounds(source: Source, wanted: Wanted, argument: Callable[[object], st
         if value is not None:
             place = argument(value)
             bounds.append(f"{column} {comparison} {place}")
-            if not source.ids_follow_time:
+            if source.finds_time != "ids":
                 continue
             bounds.append(
                 f"id {comparison} (SELECT id + ({slack}) FROM watchlist.{source.table} "  # noqa: S608  names of ours

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.application.ports import LedgerAway, Operator
 from api_gateway.application.views import Amount, View
@@ -37,8 +37,8 @@ class FlattenStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: State
-    evidence: dict[str, Any]
+    state: State = Field(examples=["flat"])
+    evidence: dict[str, Any] = Field(examples=[{"venue_quantity": "0"}])
     updated_at: datetime | None
     fills: Sequence[FlattenFill] = ()
 
@@ -51,13 +51,13 @@ class Flattened(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    request_id: str
+    request_id: str = Field(examples=["flatten-binance-SOL-1"])
     venue: str
     symbol: str
     status: FlattenStatus
     waited_seconds: float
-    told: str
-    see: str
+    told: str = Field(examples=["binance says that it holds 0 SOL"])
+    see: str = Field(examples=["/api/live_trading/flattened/flatten-binance-SOL-1"])
 
     @property
     def is_over(self) -> bool:

@@ -6,7 +6,7 @@ whether anybody waits for it or not.
 
 import asyncio
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.application.ports import CloseDesk, LedgerAway, Operator, TradeStatus
 from api_gateway.domain.closing import CLOSED, may_be_closed
@@ -38,7 +38,7 @@ class ForceClose(BaseModel):
     request_id: str
     trade: TradeStatus
     waited_seconds: float
-    told: str
+    told: str = Field(examples=["trade 7 is closed: both venues report flat"])
     see: str
 
     @property

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.application.ports import ServiceAnswer, ServiceProbe
 
@@ -16,7 +16,7 @@ class SystemHealth(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    status: str
+    status: str = Field(examples=["ready"])
     services: dict[str, ServiceAnswer]
     problems: list[str]
 

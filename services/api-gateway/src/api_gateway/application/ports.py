@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.application.views import (
     ActiveTotals,
@@ -204,9 +204,9 @@ class TradeStatus(BaseModel):
 
     signal_id: int
     symbol: str
-    status: str
-    close_reason: str | None
-    closed_at: datetime | None
+    status: str = Field(examples=["closed"])
+    close_reason: str | None = Field(examples=["operator"])
+    closed_at: datetime | None = Field(examples=["2026-11-22T12:00:00Z"])
 
 
 class CloseDesk(Protocol):
@@ -280,7 +280,7 @@ class ServiceAnswer(BaseModel):
 
     service: str
     url: str | None
-    status: str
+    status: str = Field(examples=["ready"])
     dependencies: dict[str, str]
     venues: dict[str, VenueStanding] = {}
     problem: str | None

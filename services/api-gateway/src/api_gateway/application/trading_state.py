@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.application.ports import LedgerAway, Operator
 from api_gateway.application.views import TradingState
@@ -21,11 +21,11 @@ class StateChange(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    request_id: str
-    wanted: str
+    request_id: str = Field(examples=["trading-state-operator-1"])
+    wanted: str = Field(examples=["active"])
     trading_state: TradingState | None
     waited_seconds: float
-    told: str
+    told: str = Field(examples=["trading is active"])
     see: str = OVERVIEW
 
     @property

@@ -12,10 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 ItemType = TypeVar("ItemType")
 
-CounterfactualStatus = Literal["followed", "over", "no_entry", "opened", "displaced"]
+CounterfactualStatus = Annotated[
+    Literal["followed", "over", "no_entry", "opened", "displaced"], Field(examples=["over"])
+]
 SignalStatus = Literal["new", "skipped", "expired", "opening", "open", "closing", "closed", "failed"]
 EventStatus = Literal["forming", "open", "closed"]
-OrderStatus = Literal["intent", "working", "unknown", "filled", "partly_filled", "cancelled", "rejected", "not_sent"]
+OrderStatus = Annotated[
+    Literal["intent", "working", "unknown", "filled", "partly_filled", "cancelled", "rejected", "not_sent"],
+    Field(examples=["filled"]),
+]
 LegName = Literal["long", "short"]
 
 
@@ -138,7 +143,7 @@ class Entry(View):
     id: int
     signal_id: int
     entry: int
-    status: Literal["opening", "filled", "failed"]
+    status: Literal["opening", "filled", "failed"] = Field(examples=["filled"])
     event_id: int
     planned_quantity: Amount
     quantity: Amount | None
@@ -311,10 +316,10 @@ class AlertRecord(View):
 
     id: int
     key: str
-    kind: str
+    kind: str = Field(examples=["opened"])
     about: str
     title: str
-    message: str
+    message: str = Field(examples=["long binance, short bybit"])
     raised_at: datetime
     state: str
     attempts: int
@@ -347,7 +352,7 @@ class TradingState(View):
     """Whether Tandem may open (active), only close (reducing) or neither (halted)."""
 
     state: Literal["active", "reducing", "halted"]
-    reason: str
+    reason: str = Field(examples=["the maintenance is over"])
     changed_by: str
     changed_at: datetime | None
 

@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api_gateway.application.alert_texts import of_trade
 from api_gateway.application.ports import LedgerAway, Listing
@@ -39,7 +39,7 @@ class AlertTestOutcome(BaseModel):
     key: str
     is_delivered: bool
     waited_seconds: float
-    told: str
+    told: str = Field(examples=["every address took the test alert"])
     see: str = "/api/alerts"
 
 

@@ -160,7 +160,7 @@ def listing_routes(listings: Listings, summaries: CounterfactualReader) -> APIRo
 
     @router.get("/live_trading/observations", response_model=Page[Observation], responses=UNCHANGED)
     async def observations(wanted: Annotated[ObservationParameters, Query()], request: Request) -> Response:
-        """What the scanner and others saw, triggered or refused. By `refusal` or a rare venue alone it may look far."""
+        """What was seen, triggered or refused. By `refusal`, by `venue` or by `to` alone it may look far."""
         return conditional(
             request, await listings.observations.page(wanted_page(wanted, "symbol", "refusal", "event_id"))
         )
