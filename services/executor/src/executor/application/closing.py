@@ -121,7 +121,7 @@ class Closing:
             await self._ledger.release_lease(request.signal_id)
 
     async def resume(self, book: TradeBook) -> None:
-        """Goes on with a close that was left, if its cooldown is over and the trading state lets whoever began it close.
+        """Goes on with a close that was left, once its cooldown is over, if the trading state lets who began it close.
 
         A halt stops the strategy's closes. An operator's goes on: half of it done would leave a leg alone.
         """
