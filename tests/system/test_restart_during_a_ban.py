@@ -72,7 +72,7 @@ async def wants_to_ask(group: ServiceGroup, service: str) -> None:
 
     async def look() -> bool | None:
         lines = (await group.http.get(f"{group.service_urls[service]}/metrics")).text.splitlines()
-        counted = [line for line in lines if line.startswith(f"{name}{{") and why in line]
+        counted = [line for line in lines if line.startswith(f"{name}{{") and why in line and not line.endswith(" 0.0")]
         return all(any(f'venue="{venue}"' in line for line in counted) for venue in group.venues) or None
 
     await group.until(look, lambda: f"{service} does not want to ask both venues")

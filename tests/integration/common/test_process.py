@@ -88,8 +88,8 @@ async def test_who_waits_for_an_answer_when_the_process_ends_is_told_so(port: in
         assert await answered(f"{url}/health/live") == 200
         asking = asyncio.create_task(http.get(f"{url}/waits"))
         assert process.stdout is not None
-        while await asyncio.wait_for(process.stdout.readline(), 60) != b"waiting\n":
-            pass
+        while (line := await asyncio.wait_for(process.stdout.readline(), 60)) != b"waiting\n":
+            assert line, "the process has ended"
         process.send_signal(signal.SIGTERM)
         answer = await asking
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")

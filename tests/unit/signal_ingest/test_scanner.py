@@ -227,8 +227,10 @@ class BusyPast:
 
     def __init__(self) -> None:
         self.meanwhile: Callable[[], None] | None = None
+        self.read: list[str] = []
 
     async def load(self, names: Collection[PairName], since: datetime) -> list[PairHistory]:
+        self.read += sorted(name.symbol for name in names)
         if self.meanwhile is not None:
             self.meanwhile()
             self.meanwhile = None
@@ -243,3 +245,4 @@ async def test_a_history_that_is_forgotten_while_another_one_is_read_is_read_too
     await predictor.predict([first], first.observation.observed_at, merged=True)
     past.meanwhile = predictor.forget_all
     await predictor.predict([first, second], first.observation.observed_at, merged=True)
+    assert past.read == ["SOL", "ETH", "SOL"]
