@@ -156,12 +156,15 @@ async def test_server_error_leaves_the_outcome_unknown(protocol: str, status: in
             await desk.desk.send(one_sol())
 
 
+WORDS = "The gears are stuck"
 FAILURES = {
-    "binance": ({"code": code, "msg": "x"} for code in (-1000, -1001, -1006, -1007, -1008)),
-    "bybit": ({"retCode": code, "retMsg": "x", "result": {}} for code in (429, 5004, 10000, 10016)),
-    "okx": ({"code": code, "msg": "x", "data": []} for code in ("50001", "50004", "50013", "50026", "51054", "51149")),
-    "bitget": ({"code": code, "msg": "x", "data": None} for code in ("40010", "40015", "40725", "45001")),
-    "gate": ({"label": label, "message": "x"} for label in ("INTERNAL", "SERVER_ERROR", "TOO_BUSY")),
+    "binance": ({"code": code, "msg": WORDS} for code in (-1000, -1001, -1006, -1007, -1008)),
+    "bybit": ({"retCode": code, "retMsg": WORDS, "result": {}} for code in (429, 5004, 10000, 10016)),
+    "okx": (
+        {"code": code, "msg": WORDS, "data": []} for code in ("50001", "50004", "50013", "50026", "51054", "51149")
+    ),
+    "bitget": ({"code": code, "msg": WORDS, "data": None} for code in ("40010", "40015", "40725", "45001")),
+    "gate": ({"label": label, "message": WORDS} for label in ("INTERNAL", "SERVER_ERROR", "TOO_BUSY")),
 }
 """What a venue says that could not answer, although the request was good."""
 
@@ -172,9 +175,9 @@ async def test_a_venue_that_could_not_answer_has_refused_nothing(protocol: str, 
         desk.faults.fail(
             ORDER_PATHS + BOOK_PATHS, 200 if protocol in ("bybit", "okx") else 400, json.dumps(body).encode()
         )
-        with pytest.raises(OrderOutcomeUnknown):
+        with pytest.raises(OrderOutcomeUnknown, match=WORDS):
             await desk.desk.send(one_sol())
-        with pytest.raises(VenueUnreachable):
+        with pytest.raises(VenueUnreachable, match=WORDS):
             await desk.market.book("SOL")
 
 

@@ -304,6 +304,12 @@ def _closing(
     return _moved(transaction, id_, version, sources, now, **values)
 
 
+def _close_taken_over(
+    transaction: Transaction, id_: int, version: int, sources: Sequence[str], payload: Any, now: datetime
+) -> list[Row]:
+    return _moved(transaction, id_, version, sources, now, payload=_payload(transaction, id_, payload))
+
+
 def _closed(
     transaction: Transaction, id_: int, version: int, sources: Sequence[str], now: datetime, payload: Any
 ) -> list[Row]:
@@ -325,5 +331,6 @@ TRADE_STATEMENTS: dict[str, Statement] = {
     sql._OPENED: _opened,
     sql._FAILED: _trade_failed,
     sql._CLOSING: _closing,
+    sql._CLOSE_TAKEN_OVER: _close_taken_over,
     sql._CLOSED: _closed,
 }

@@ -119,17 +119,35 @@ async def test_while_halted_only_an_operator_closes(desk: ExecutorDesk) -> None:
     assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
 
 
+async def left_half_done(desk: ExecutorDesk, wish: CloseRequested) -> None:
+    for _ in range(3):
+        desk.venues["bybit"].fail_next_send(OrderRejected("bybit", "no"))
+    await desk.closing.handle(wish)
+    assert (await desk.trades.book(wish.signal_id)).trade.status == "closing"
+
+
+async def test_a_close_that_an_operator_took_over_goes_on_in_a_halt(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    began = CloseRequested(signal_id=book.trade.id, reason="unhedged", requested_by="executor", evidence={})
+    await left_half_done(desk, began)
+    await set_state(desk, TradingState.HALTED)
+    desk.clock.forward(seconds=120)
+    await left_half_done(desk, began.model_copy(update={"reason": "operator", "requested_by": "operator:anna"}))
+    desk.clock.forward(seconds=120)
+    await ExecutorDesk(desk.pool, desk.clock, desk.venues, owner="desk-2").recovery.settle_all()
+    trade = (await desk.trades.book(book.trade.id)).trade
+    assert (trade.status, trade.close_reason) == ("closed", "unhedged")
+    taken_over = "SELECT evidence->>'requested_by' FROM watchlist.audit WHERE decision = 'close_taken_over'"
+    assert [row[0] for row in await desk.pool.fetch(taken_over)] == ["operator:anna"]
+
+
 @pytest.mark.parametrize(("reason", "ends_as"), [("operator", "closed"), ("take_profit", "closing")])
 async def test_of_closes_that_were_left_only_an_operators_go_on_in_a_halt(
     desk: ExecutorDesk, reason: str, ends_as: str
 ) -> None:
     book = await desk.open_trade(event())
-    for _ in range(3):
-        desk.venues["bybit"].fail_next_send(OrderRejected("bybit", "no"))
     who = "operator:anna" if reason == "operator" else "position_monitor"
-    wish = CloseRequested(signal_id=book.trade.id, reason=reason, requested_by=who, evidence={})
-    await desk.closing.handle(wish)
-    assert (await desk.trades.book(book.trade.id)).trade.status == "closing"
+    await left_half_done(desk, CloseRequested(signal_id=book.trade.id, reason=reason, requested_by=who, evidence={}))
     await set_state(desk, TradingState.HALTED)
     desk.clock.forward(seconds=120)
     await desk.recovery.settle_all()

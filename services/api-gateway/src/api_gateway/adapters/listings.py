@@ -7,7 +7,7 @@ a time becomes a bound of the ids, where these grow with it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Literal, TypeVar
 
 from api_gateway.adapters import columns
@@ -30,6 +30,8 @@ from common.persistence.database import Pool
 RowType = TypeVar("RowType", AlertRecord, AuditRecord, Counterfactual, ErrorRecord, Event, Observation, Order, Sample)
 
 LEG_VENUES = ("long_venue", "short_venue")
+SPAN_MAX = timedelta(hours=1)
+"""A longer span is looked for along the ids: to put all of it in order would take longer."""
 IDS_OUT_OF_TURN = 1000
 """How many rows may have got their ids before a row with an earlier time: those of transactions side by side."""
 
@@ -39,7 +41,8 @@ class Source:
     """Where a list comes from: its columns and table without any condition, and what its filters mean there.
 
     `told` are conditions of filters that are no columns, with `{}` for the value. `finds_time` is by `ids` where these
-    grow with it; where they do not, a `span` is read whole and put in order; `rows` are compared where they are few.
+    grow with it; where they do not, a short `span` is read whole and put in order; `rows` are compared where they are
+    few.
     """
 
     select: str
@@ -74,7 +77,7 @@ AUDIT = Source(columns.AUDIT, "audit", "decided_at")
 def page_query(source: Source, wanted: Wanted) -> tuple[str, list[object]]:
     """SQL and arguments of one page of `wanted.limit` rows.
 
-    The filters' names are columns: they are written in code and never taken from a request.
+    The filters' names are columns, or stand in `told`: they are written in code and never taken from a request.
     """
     values: list[object] = [wanted.before, wanted.limit]
 
@@ -90,7 +93,7 @@ def page_query(source: Source, wanted: Wanted) -> tuple[str, list[object]]:
         if value is not None
     ]
     conditions += _time_bounds(source, wanted, argument) if source.time else []
-    is_span = source.finds_time == "span" and wanted.since is not None and wanted.until is not None
+    is_span = source.finds_time == "span" and _is_short(wanted)
     # A sum is no column, so that no plan hopes to meet the span along the ids.
     order = "id + 0" if is_span else "id"
     if wanted.venue is None or not source.venues:
@@ -102,6 +105,10 @@ def page_query(source: Source, wanted: Wanted) -> tuple[str, list[object]]:
     # No row has the same venue on both legs, so none comes twice.
     either = " UNION ALL ".join(f"({page})" for page in pages)
     return f"SELECT * FROM ({either}) AS either ORDER BY id DESC LIMIT $2", values  # noqa: S608  names of ours
+
+
+def _is_short(wanted: Wanted) -> bool:
+    return wanted.since is not None and wanted.until is not None and wanted.until - wanted.since <= SPAN_MAX
 
 
 def _page(source: Source, conditions: Sequence[str], order: str) -> str:

@@ -44,7 +44,8 @@ class LedgerAway(Exception):
 class Wanted:
     """Which rows: ids below `before`, newest first, at most `limit`. None filters nothing.
 
-    `equals` by column; `venue` on either leg; `since` and `until`, both included, of the time at which a row began.
+    `equals` by column, or as the list means it; `venue` on either leg; `since` and `until`, both included, of the time
+    at which a row began.
     """
 
     limit: int

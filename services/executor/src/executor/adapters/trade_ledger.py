@@ -25,7 +25,7 @@ from executor.adapters.signal_ledger import tell
 from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
 from executor.domain.pair import EntryFill
 from executor.domain.reconciliation import ExternalPart, external_order_id
-from executor.domain.records import WHOLE_TRADE, Entry, NewOrder, Order, Trade, TradeBook, new_order
+from executor.domain.records import CLOSES_FOR, WHOLE_TRADE, Entry, NewOrder, Order, Trade, TradeBook, new_order
 from executor.domain.refusal import Refusal
 from executor.domain.scale_in_payload import ScaleInSettings, scale_in_payload
 from executor.domain.trade_machine import TradeStatus, sources_of
@@ -111,6 +111,10 @@ _CLOSING = """
 UPDATE watchlist.live_trade_signal
 SET status = 'closing', close_reason = $4, close_evidence = $5, close_requested_at = $6, updated_at = $6,
     version = version + 1
+WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
+"""
+_CLOSE_TAKEN_OVER = """
+UPDATE watchlist.live_trade_signal SET payload = payload || $4, updated_at = $5, version = version + 1
 WHERE id = $1 AND version = $2 AND status = ANY($3) RETURNING version
 """
 _CLOSED = """
@@ -385,6 +389,18 @@ class PostgresTradeLedger:
             book = await fetch_book(connection, trade.id)
         self._outbox.submit(news)
         return book
+
+    async def take_close_over(self, book: TradeBook, request: CloseRequested) -> TradeBook:
+        async with self._pool.acquire() as connection, connection.transaction():
+            trade, closing = book.trade, [TradeStatus.CLOSING.value]
+            payload = {CLOSES_FOR: request.requested_by}
+            now = self._clock.now()
+            version = await connection.fetchval(_CLOSE_TAKEN_OVER, trade.id, trade.version, closing, payload, now)
+            if version is None:
+                raise StaleTradeError
+            evidence = {"requested_by": request.requested_by, **request.evidence}
+            await self._decided(connection, "close_taken_over", trade, evidence)
+            return await fetch_book(connection, trade.id)
 
     @step("finish close")
     async def finish_close(self, book: TradeBook, evidence: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from executor.application.orders import OrderRunner
 from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger, TradingStates, Venues
 from executor.application.reconciling import Reconciler
 from executor.application.traced import traced
-from executor.domain.records import WHOLE_TRADE, NewOrder, TradeBook, new_order
+from executor.domain.records import CLOSES_FOR, WHOLE_TRADE, NewOrder, Trade, TradeBook, new_order
 from executor.domain.trade_machine import TradeStatus
 from executor.domain.trading_state import Authority, may_send
 
@@ -74,6 +74,11 @@ def authority_of(requested_by: str) -> Authority:
     return Authority.OPERATOR if requested_by.startswith("operator:") else Authority.STRATEGY
 
 
+def _is_operators(trade: Trade) -> bool:
+    """An operator began the close, or took one over that the strategy had begun."""
+    return trade.close_reason == "operator" or CLOSES_FOR in trade.payload
+
+
 class Closing:
     """Closes trades."""
 
@@ -103,8 +108,10 @@ class Closing:
 
         Raises:
             TradeBusyError: another worker holds the trade for too long.
+            OrderNotSent: the trading state cannot be read.
         """
         authority = authority_of(request.requested_by)
+        is_operator = authority is Authority.OPERATOR
         if not may_send(await self._states.current(), Purpose.CLOSE, authority):
             log.warning("close.halted", signal_id=request.signal_id, reason=request.reason)
             return
@@ -113,6 +120,8 @@ class Closing:
             book = await self._ledger.book(request.signal_id)
             if book.trade.status is TradeStatus.OPEN:
                 book = await self._ledger.begin_close(await self._opener.settle(book), request)
+            elif book.trade.status is TradeStatus.CLOSING and is_operator and not _is_operators(book.trade):
+                book = await self._ledger.take_close_over(book, request)
             if book.trade.status is TradeStatus.CLOSING:
                 await self._work(book, authority)
         except StaleTradeError:
@@ -125,7 +134,7 @@ class Closing:
 
         A halt stops the strategy's closes. An operator's goes on: half of it done would leave a leg alone.
         """
-        authority = Authority.OPERATOR if book.trade.close_reason == "operator" else Authority.STRATEGY
+        authority = Authority.OPERATOR if _is_operators(book.trade) else Authority.STRATEGY
         if self._is_due(book) and may_send(await self._states.current(), Purpose.CLOSE, authority):
             await self._work(book, authority)
 

@@ -51,6 +51,7 @@ class Flattening:
 
         Raises:
             TradeBusyError, VenueUnreachable, VenueBanned: not now; what is known so far is stored.
+            OrderNotSent: the trading state cannot be read; not now either.
         """
         flatten = await self._ledger.begin(request)
         if flatten.is_over:

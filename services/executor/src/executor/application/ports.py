@@ -187,6 +187,10 @@ class TradeLedger(OrderOutcomes, Protocol):
 
     async def begin_close(self, book: TradeBook, request: CloseRequested) -> TradeBook: ...
 
+    async def take_close_over(self, book: TradeBook, request: CloseRequested) -> TradeBook:
+        """Stores that an operator wants a close which the strategy began; raises StaleTradeError."""
+        ...
+
     async def finish_close(self, book: TradeBook, evidence: dict[str, Any]) -> None: ...
 
     def claim(self, signal_id: int) -> bool:

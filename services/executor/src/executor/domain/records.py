@@ -11,6 +11,8 @@ from common.domain.position import LegFill, LegPosition, leg_position
 from executor.domain.order_machine import OrderStatus, is_final
 from executor.domain.trade_machine import TradeStatus
 
+CLOSES_FOR = "closes_for"
+"""Where a trade's payload says which operator took over a close that the strategy had begun."""
 WHOLE_TRADE = 0
 
 

@@ -188,7 +188,9 @@ def marked(base: Any) -> Callable[..., Any]:
                 if limited or status in (418, 429):
                     raise self.gate.ban(status, headers, body, code) from error
                 if status >= 500 or code in self.unknown_codes:
-                    failure = ccxt_errors.ExchangeNotAvailable(f"{self.id} answered {status} {reason}")
+                    # Of a code the venue's words say more; the body of a server's error may be a whole page.
+                    said = f"{self.id} answered {status} {reason}" if status >= 500 else str(error)
+                    failure = ccxt_errors.ExchangeNotAvailable(said)
                     failure.venue_code = code
                     raise failure from error
                 if code is None:

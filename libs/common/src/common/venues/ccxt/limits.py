@@ -33,7 +33,7 @@ URGENT_SLOWED_SECONDS_MAX = 0.25
 BAN_REPEATED_SECONDS = 5.0
 """A ban that holds is told again now and then: the bus may have lost it."""
 BANS_AT_START_SECONDS_MAX = 5.0
-"""How long a process that starts waits to be told of bans. What is open must be closed also while nobody can tell."""
+"""How long a process that starts, and has found the bus, waits to be told of bans; what is open must be closed."""
 BAN_KEYS, BUDGET_KEYS = "ban", "budget"
 
 
