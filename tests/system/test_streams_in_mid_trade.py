@@ -1,7 +1,6 @@
 """Streams that are killed, updates that are missing and bans while a trade is open: it is judged, and closed once."""
 
 import json
-import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +17,8 @@ SERVICES = ("signal_ingest", "executor", "position_monitor", "api_gateway")
 SPEED = 30.0
 SETTINGS = {"LIVE_TRADING_SCALE_IN_ENABLED": "0", "LIVE_TRADING_CLOSE_RETRY_COOLDOWN_SEC": "15"}
 PATIENCE_SECONDS = 60.0
-GAP_SHOWN_SECONDS = 5.0
-"""After so long a missing update has been missed, or never will be."""
+UPDATES_UNSEEN = 4
+"""So many updates of a venue are kept from its readers, two each, once the price has moved."""
 
 
 @pytest.fixture(params=[("bitget", "gate"), ("okx", "hyperliquid")], ids="-".join)
@@ -49,13 +48,9 @@ async def test_a_trade_outlives_what_befalls_its_streams_and_ends_flat_through_a
     await group.gap(symbol, "100.1", "102")
     await streams_are_read(group)
 
-    for venue in group.venues:
-        await fault(group, venue, kind="gap", symbol=symbol)
-    await group.gap(symbol, "100", "102.1")
-    await fired(group, "gap")
-    await group.gap(symbol, "100.2", "102.1")
-    # Hyperliquid's next push has all that the missing one had.
-    await lost_for_a_gap(group, symbol, *(venue for venue in group.venues if venue != "hyperliquid"))
+    await prices_move_unseen(group, symbol)
+    # Hyperliquid's next push has all that the missing ones had.
+    await lost(group, "sequence", *(venue for venue in group.venues if venue != "hyperliquid"))
     await streams_are_read(group)
     assert (await group.signal(symbol, "open"))["id"] == trade["id"]
 
@@ -64,7 +59,7 @@ async def test_a_trade_outlives_what_befalls_its_streams_and_ends_flat_through_a
         await fault(group, venue, kind="ban", status=429, for_seconds=5)
     await fault(group, dear, kind="drop", endpoint="stream", for_seconds=5)
     await group.gap(symbol, "101", "101")
-    await fired(group, "ban")
+    await fire(group, "ban", [0, 0])
     closed = await group.signal(symbol, "closed")
     assert closed["close_reason"] == "take_profit"
     assert await books_differ(group, trade["id"]) == []
@@ -74,12 +69,17 @@ async def fault(group: ServiceGroup, venue: str, **spec: Any) -> None:
     await group.control(venue, "faults", **spec)
 
 
-async def fired(group: ServiceGroup, kind: str) -> None:
-    """Waits until a fault of that kind has happened at both venues."""
+def fired(group: ServiceGroup, kind: str) -> list[int]:
+    """How often faults of that kind have happened at each venue since all were cleared."""
+    armed = [running.venue.faults.ever_armed(running.venue.moment()) for running in group.venues.values()]
+    return [sum(one.fired for one in faults if one.spec.kind == kind) for faults in armed]
+
+
+async def fire(group: ServiceGroup, kind: str, more_than: list[int]) -> None:
+    """Waits until faults of that kind have happened more often than that at each venue."""
 
     async def look() -> bool | None:
-        armed = [running.venue.faults.ever_armed(running.venue.moment()) for running in group.venues.values()]
-        return all(any(one.fired for one in faults if one.spec.kind == kind) for faults in armed) or None
+        return all(now > then for now, then in zip(fired(group, kind), more_than, strict=True)) or None
 
     await group.until(look, lambda: f"no {kind} at both venues", PATIENCE_SECONDS)
 
@@ -93,24 +93,15 @@ async def lost(group: ServiceGroup, why: str, *venues: str) -> None:
     await group.until(look, lambda: f"no stream lost for {why}", PATIENCE_SECONDS)
 
 
-async def lost_for_a_gap(group: ServiceGroup, symbol: str, *venues: str) -> None:
-    """Waits until each of these venues has lost a book for a missing update.
-
-    What went missing may have been the first that a reader was sent after it came back, which nobody misses: then
-    another one goes missing.
-    """
-    tried_at = time.monotonic()
-
-    async def look() -> bool | None:
-        nonlocal tried_at
-        left = [venue for venue in venues if not await losses(group, "sequence", venue)]
-        if left and time.monotonic() - tried_at > GAP_SHOWN_SECONDS:
-            tried_at = time.monotonic()
-            for venue in left:
-                await fault(group, venue, kind="gap", symbol=symbol)
-        return not left or None
-
-    await group.until(look, lambda: "no stream lost for a missing update", PATIENCE_SECONDS)
+async def prices_move_unseen(group: ServiceGroup, symbol: str) -> None:
+    """Keeps the updates of both venues from their readers while prices move, so that their books are wrong."""
+    for venue in group.venues:
+        await fault(group, venue, kind="gap", symbol=symbol, for_seconds=PATIENCE_SECONDS)
+    await group.gap(symbol, "100", "102.1")
+    await fire(group, "gap", [count + UPDATES_UNSEEN for count in fired(group, "gap")])
+    for running in group.venues.values():
+        assert (await group.http.delete(f"{running.url}/control/faults")).is_success
+    await group.gap(symbol, "100.2", "102.2")
 
 
 async def streams_are_read(group: ServiceGroup) -> None:
