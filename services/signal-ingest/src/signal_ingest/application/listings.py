@@ -1,4 +1,4 @@
-"""Which venues exist for Tandem and what they list, as far as that is known; what a posted observation gets wrong.
+"""Which venues exist for Tandem and what they trade, as far as that is known; what a posted observation gets wrong.
 
 A venue whose instruments were not read yet refuses no symbol.
 """
@@ -30,7 +30,7 @@ class Listings:
         self._symbols: dict[str, frozenset[str]] = {}
 
     def learn(self, venue: str, symbols: Iterable[str]) -> None:
-        """The venue lists exactly these."""
+        """The venue trades exactly these now."""
         self._symbols[venue] = frozenset(symbols)
 
     def objections(self, observation: Observation, now: datetime) -> list[Objection]:
@@ -55,4 +55,5 @@ class Listings:
         listed = frozenset[str]().union(*(self._symbols[venue] for venue in missing))
         close = get_close_matches(symbol, sorted(listed), n=5)
         hint = f"; close to it: {', '.join(close)}" if close else ""
-        return [Objection("symbol", symbol, f"a symbol listed on {' and '.join(missing)}, which this is not{hint}")]
+        allowed = f"a symbol traded now on {' and '.join(missing)}, which this is not{hint}"
+        return [Objection("symbol", symbol, allowed)]
