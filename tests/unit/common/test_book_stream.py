@@ -69,8 +69,8 @@ class Exchange:
         self.left: list[dict[str, Any]] = []
         self._updates: asyncio.Queue[Any] = asyncio.Queue()
 
-    async def load_markets(self, reload: bool) -> None:
-        return
+    async def load_markets(self, reload: bool) -> dict[str, Any]:
+        return self.markets
 
     def set_markets_from_exchange(self, exchange: Any) -> None:
         assert exchange is self

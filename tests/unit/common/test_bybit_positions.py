@@ -41,8 +41,8 @@ class FakeExchange:
         self.markets = {one["symbol"]: one for one in listed}
         self.pages: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
-    async def load_markets(self, _reload: bool) -> None:
-        return
+    async def load_markets(self, _reload: bool) -> dict[str, Any]:
+        return self.markets
 
     def market(self, symbol: str) -> dict[str, Any]:
         return self.markets[symbol]

@@ -33,9 +33,13 @@ def limit(leg: LegReadiness = READY, quantity: str = "1", price: str = "200", le
     return str(refusal.evidence["limit"])
 
 
-def test_a_halted_contract_is_not_opened() -> None:
-    halted = replace(SOL, halted="the venue changed its contract size")
-    assert limit(replace(READY, instrument=halted)) == "halted"
+@pytest.mark.parametrize("for_now", [True, False])
+def test_a_halted_contract_is_not_opened_and_tried_again_where_that_may_pass(for_now: bool) -> None:
+    halted = replace(READY, instrument=replace(SOL, halted="the venue says so", halted_for_now=for_now))
+    assert limit(halted) == "halted"
+    refusal = refuse_leg(halted, Decimal(1), Decimal(200), 2)
+    assert refusal is not None
+    assert refusal.retryable == for_now
 
 
 def test_a_leg_with_exactly_the_margin_it_needs_is_ready() -> None:

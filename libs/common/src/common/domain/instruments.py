@@ -13,7 +13,8 @@ from math import lcm
 class Instrument:
     """Trading rules of one linear perpetual. Quantities in base units, notionals and prices in USDT.
 
-    `halted` says why nothing may be opened in it; what is held may still be closed.
+    `halted` says why nothing may be opened in it; what is held may still be closed. `halted_for_now`: the venue may
+    trade it again at any time.
     """
 
     venue: str
@@ -26,6 +27,7 @@ class Instrument:
     quantity_max: Decimal | None = None
     leverage_max: Decimal | None = None
     halted: str | None = None
+    halted_for_now: bool = False
 
 
 def floor_to_step(quantity: Decimal, step: Decimal) -> Decimal:

@@ -32,7 +32,11 @@ class MarketData(Protocol):
     venue: str
 
     async def instruments(self) -> Mapping[str, Instrument]:
-        """All linear USDT or USDC perpetuals by symbol, USDT preferred over USDC; kept, and read anew now and then."""
+        """All linear USDT or USDC perpetuals by symbol; kept, and read anew now and then.
+
+        Those that the venue does not trade now are there too, halted. Of two of one symbol the one that is traded
+        counts, then USDT; one that is known stays known, also when the venue lists it no longer.
+        """
         ...
 
     async def book(self, symbol: str) -> OrderBook:

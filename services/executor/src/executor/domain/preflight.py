@@ -33,7 +33,7 @@ def refuse_leg(leg: LegReadiness, quantity: Decimal, price: Decimal, leverage: i
         return Refusal("preflight_failed", retryable, {**named, **figures})
 
     if leg.instrument.halted is not None:
-        return refusal("halted", detail=leg.instrument.halted)
+        return refusal("halted", retryable=leg.instrument.halted_for_now, detail=leg.instrument.halted)
     violation = lot_violation(leg.instrument, quantity, price)
     if violation is not None:
         return refusal("lot", detail=violation)
