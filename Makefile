@@ -54,11 +54,11 @@ simulate: $(STAMP)  ## seeded runs of all services but the gateway on one virtua
 bench: $(STAMP)  ## p50 and p99 of the hot paths
 	@cd tests && ../$(BIN)/python -m benchmarks
 
-chaos: $(STAMP)  ## end every process at every point, and check the books; ONLY='executor closing' for some, VENUES=gate,okx
+chaos: $(STAMP)  ## end each process at each point of tests/chaos, and check the books; ONLY='executor closing' for some, VENUES=gate,okx
 	@cd tests && VENUES='$(VENUES)' ../$(BIN)/python -m chaos '$(ONLY)'
 
 # Needs uv (https://docs.astral.sh/uv); the lock has hashes of every platform's files and no index address.
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 lock:  ## renew requirements.lock and requirements-services.lock from requirements*.in
 	@$(COMPILE) --output-file requirements.lock requirements.in
