@@ -10,6 +10,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from common.runtime.operations import AuditLine
+
 ItemType = TypeVar("ItemType")
 
 CounterfactualStatus = Annotated[
@@ -326,17 +328,10 @@ class AlertRecord(View):
     delivered_to: list[int]
 
 
-class AuditRecord(View):
+class AuditRecord(AuditLine, View):
     """`audit`: one decision of one service."""
 
-    id: int
     service: str
-    decided_at: datetime
-    decision: str
-    symbol: str | None
-    event_id: int | None
-    signal_id: int | None
-    evidence: dict[str, Any]
 
 
 class VenuePosition(View):
