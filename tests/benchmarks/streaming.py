@@ -27,7 +27,7 @@ from common.venues.addresses import VenueAddress
 from common.venues.ccxt.market_data import connect_market_data
 from common.venues.ccxt.streamed_books import StreamedBooks
 from common.venues.ccxt.streaming import STREAMS
-from local_stack.ports import claim
+from local_stack.ports import claimed
 from position_monitor.adapters.venue_books import VenueBooks
 from position_monitor.application.market_facts import MarketFacts
 from position_monitor.application.monitor import Monitor
@@ -74,7 +74,7 @@ async def venues(scenario: Path, names: Sequence[str], speed: float) -> AsyncIte
 
 
 async def _start(stack: AsyncExitStack, scenario: Path, name: str, clock: dict[str, str]) -> int:
-    port = claim({name: 0})[name]
+    port = stack.enter_context(claimed({name: 0}))[name]
     # Unused, but Hyperliquid's secret must be a private key.
     keys = {f"VENUE_{name.upper()}_API_{part}": f"0x{'1' * 64}" for part in ("KEY", "SECRET", "PASSPHRASE")}
     arguments = ("--venue", name, "--scenario", str(scenario), "--port", str(port))

@@ -21,7 +21,7 @@ from chaos.points import EXECUTOR, Point
 from common.domain.identifiers import unspelled
 from common.persistence.database import DATABASE_AWAY
 from local_stack.nats import answers
-from local_stack.ports import LOOPBACK, Ports, claim
+from local_stack.ports import LOOPBACK, Ports, claimed
 from local_stack.processes import Command, Part, PartFailed
 from local_stack.services import SERVICES, title_of, url_at
 from local_stack.stack import LocalStack, StackPlan
@@ -144,17 +144,19 @@ class House:
     async def second_executor(self) -> AsyncIterator[None]:
         """Another executor beside the first, until the end of the block."""
         first = self.stack.parts.child(EXECUTOR).command
-        port = claim({SECOND_EXECUTOR: 0})[SECOND_EXECUTOR]
-        command = replace(first, name=SECOND_EXECUTOR, environment={**first.environment, "HTTP_PORT": str(port)})
+        with claimed({SECOND_EXECUTOR: 0}) as ports:
+            url = url_at(ports[SECOND_EXECUTOR])
+            environment = {**first.environment, "HTTP_PORT": str(ports[SECOND_EXECUTOR])}
 
-        async def is_ready() -> str | None:
-            return await answers(self.http, f"{url_at(port)}/health/ready")
+            async def is_ready() -> str | None:
+                return await answers(self.http, f"{url}/health/ready")
 
-        await self.stack.parts.start_group([Part(SECOND_EXECUTOR, command, is_ready)])
-        try:
-            yield
-        finally:
-            await self.stack.parts.stop(SECOND_EXECUTOR)
+            command = replace(first, name=SECOND_EXECUTOR, environment=environment)
+            await self.stack.parts.start_group([Part(SECOND_EXECUTOR, command, is_ready)])
+            try:
+                yield
+            finally:
+                await self.stack.parts.stop(SECOND_EXECUTOR)
 
     def go_on(self, service: str) -> None:
         """Lets a stopped process run again."""
@@ -285,10 +287,10 @@ async def opened_house(folder: Path, *, is_proxied: bool = False, venues: tuple[
     directory = folder / "points"
     directory.mkdir(parents=True)
     ports = Ports.ephemeral()
-    if is_proxied:  # a proxy has to know its target before the target is started
-        claimed = claim(dict.fromkeys(DOORS, 0))
-        ports = replace(ports, postgres=claimed["postgres"], nats=claimed["nats"])
     async with AsyncExitStack() as exits:
+        if is_proxied:  # a proxy has to know its target before the target is started
+            behind = exits.enter_context(claimed(dict.fromkeys(DOORS, 0)))
+            ports = replace(ports, postgres=behind["postgres"], nats=behind["nats"])
         proxies = {
             part: await exits.enter_async_context(fault_proxy(getattr(ports, part)))
             for part in (DOORS if is_proxied else ())

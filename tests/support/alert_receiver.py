@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_stack.ports import claim
+from local_stack.ports import claimed
 
 SECRET = "s3cr3t-token"
 PATHS_OF_SERVICES = ("/health/ready", "/metrics")
@@ -63,7 +63,8 @@ class Receiver:
 @asynccontextmanager
 async def receiving() -> AsyncIterator[Receiver]:
     """A receiver on a port of its own."""
-    receiver = Receiver(claim({"receiver": 0})["receiver"])
-    async with await asyncio.start_server(receiver.answer, "127.0.0.1", receiver.port):
-        yield receiver
-        receiver.released.set()
+    with claimed({"receiver": 0}) as ports:
+        receiver = Receiver(ports["receiver"])
+        async with await asyncio.start_server(receiver.answer, "127.0.0.1", receiver.port):
+            yield receiver
+            receiver.released.set()

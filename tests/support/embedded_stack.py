@@ -5,7 +5,7 @@ without any stream, and its streams are deleted after it.
 """
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
-from local_stack.ports import Ports
+from local_stack.ports import Ports, claimed
 from local_stack.screen import Screen
 from local_stack.services import SERVICES
 from local_stack.stack import LocalStack, StackPlan
@@ -39,6 +39,13 @@ class Database:
 def quiet_screen() -> Screen:
     """Shows nothing: a failing part explains itself, and its log is kept."""
     return Screen(Console(quiet=True))
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port that nobody else chooses during the test."""
+    with claimed({"test": 0}) as ports:
+        yield ports["test"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from local_stack.nats import answers
-from local_stack.ports import LOOPBACK, claim
+from local_stack.ports import LOOPBACK, claimed
 from local_stack.processes import Command, Part
 from local_stack.supervision import Supervisor
 from support.embedded_stack import quiet_screen
@@ -30,7 +30,13 @@ class NatsCluster:
 async def nats_cluster(directory: Path) -> AsyncIterator[NatsCluster]:
     """Three servers that know each other."""
     wanted = {f"{name} {what}": 0 for name in SERVERS for what in ("clients", "routes", "monitoring")}
-    ports = claim(wanted)
+    with claimed(wanted) as ports:
+        async with _servers(directory, ports) as cluster:
+            yield cluster
+
+
+@asynccontextmanager
+async def _servers(directory: Path, ports: dict[str, int]) -> AsyncIterator[NatsCluster]:
     routes = [f"nats://{LOOPBACK}:{ports[f'{name} routes']}" for name in SERVERS]
     async with httpx.AsyncClient(trust_env=False) as http:
         parts = Supervisor(directory, quiet_screen())

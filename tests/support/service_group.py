@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from common.persistence.database import connect_pool
 from common.runtime.clock import ReplayClock
-from local_stack.ports import claim
+from local_stack.ports import claimed
 from local_stack.services import ReplayTime, ServiceEnvironment, SimulatedVenue
 from local_stack.stack import LocalStack
 from local_stack.supervision import Supervisor
@@ -232,7 +232,7 @@ async def service_group(
         exits.push_async_callback(pool.close)
         http = await exits.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=60))
         venues = {name: await _venue(exits, name, clock, around) for name in venue_names}
-        ports = claim(dict.fromkeys(services, 0))
+        ports = exits.enter_context(claimed(dict.fromkeys(services, 0)))
         environment = ServiceEnvironment(
             dsns=database.service_dsns,
             nats_url=nats.nats_url,

@@ -10,17 +10,12 @@ from pathlib import Path
 
 import httpx
 
-from local_stack.ports import claim
 from support.embedded_stack import Database
 from support.ledger_rows import LedgerRows
 
 from .conftest import until
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "audit_live_trading_scale_in.py"
-
-
-def free_port() -> int:
-    return claim({"gateway": 0})["gateway"]
 
 
 async def run(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:
@@ -37,8 +32,7 @@ async def run(*arguments: str, environment: Mapping[str, str] | None = None) -> 
 
 
 @asynccontextmanager
-async def gateway_process(dsn: str, nats_url: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    port = free_port()
+async def gateway_process(dsn: str, nats_url: str, port: int) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": dsn,
@@ -66,12 +60,12 @@ async def is_ready(http: httpx.AsyncClient, url: str) -> bool:
 
 
 async def test_the_process_answers_counts_and_ends_when_told(
-    database: Database, nats_url: str, rows: LedgerRows
+    database: Database, nats_url: str, rows: LedgerRows, free_port: int
 ) -> None:
     first = await rows.trade("SOL")
     await rows.entry(first)
     await rows.entry(await rows.trade("ETH"))
-    async with gateway_process(database.dsn_of("api_gateway"), nats_url) as (url, process):
+    async with gateway_process(database.dsn_of("api_gateway"), nats_url, free_port) as (url, process):
         async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
             await until(lambda: history_is_counted(http))
         await the_script_prints_the_open_trades(url)
@@ -110,8 +104,8 @@ async def the_script_prints_json_of_as_many_as_asked_for(url: str, oldest: int) 
     assert [state["signal_id"] for state in json.loads(output)][-1] == oldest
 
 
-async def test_a_gateway_that_is_not_there_is_one_sentence_and_exit_code_1() -> None:
-    code, output, errors = await run(str(SCRIPT), "--gateway", f"http://127.0.0.1:{free_port()}")
+async def test_a_gateway_that_is_not_there_is_one_sentence_and_exit_code_1(free_port: int) -> None:
+    code, output, errors = await run(str(SCRIPT), "--gateway", f"http://127.0.0.1:{free_port}")
     assert (code, output) == (1, "")
     assert len(errors.splitlines()) == 1
     assert "cannot be reached" in errors

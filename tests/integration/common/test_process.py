@@ -9,9 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import pytest
-
-from local_stack.ports import claim
 
 PROGRAM = """
 import asyncio
@@ -37,11 +34,6 @@ async def main():
 
 run("sample", main)
 """
-
-
-@pytest.fixture
-def port() -> int:
-    return claim({"sample": 0})["sample"]
 
 
 async def answered(url: str) -> int:
@@ -71,10 +63,10 @@ async def sample(port: int, environment: dict[str, str]) -> AsyncIterator[asynci
             await process.wait()
 
 
-async def test_errors_are_json_secrets_are_files_and_sigterm_ends_it(port: int, tmp_path: Path) -> None:
+async def test_errors_are_json_secrets_are_files_and_sigterm_ends_it(free_port: int, tmp_path: Path) -> None:
     (tmp_path / "sample_word").write_text("from a file\n")
-    async with sample(port, {"SECRETS_DIR": str(tmp_path)}) as process:
-        assert await answered(f"http://127.0.0.1:{port}/breaks") == 500
+    async with sample(free_port, {"SECRETS_DIR": str(tmp_path)}) as process:
+        assert await answered(f"http://127.0.0.1:{free_port}/breaks") == 500
         process.send_signal(signal.SIGTERM)
         output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
@@ -82,9 +74,9 @@ async def test_errors_are_json_secrets_are_files_and_sigterm_ends_it(port: int, 
     assert any("from a file" in line.get("exception", "") for line in lines)
 
 
-async def test_who_waits_for_an_answer_when_the_process_ends_is_told_so(port: int) -> None:
-    url = f"http://127.0.0.1:{port}"
-    async with sample(port, {}) as process, httpx.AsyncClient(trust_env=False, timeout=60) as http:
+async def test_who_waits_for_an_answer_when_the_process_ends_is_told_so(free_port: int) -> None:
+    url = f"http://127.0.0.1:{free_port}"
+    async with sample(free_port, {}) as process, httpx.AsyncClient(trust_env=False, timeout=60) as http:
         assert await answered(f"{url}/health/live") == 200
         asking = asyncio.create_task(http.get(f"{url}/waits"))
         assert process.stdout is not None

@@ -23,16 +23,12 @@ from common.persistence.database import connect_pool
 from common.runtime.clock import Clock
 from common.runtime.settings import SettingsError
 from common.venues.addresses import VenueAddress
-from local_stack.ports import claim
 from position_monitor.adapters.postgres_ledger import SERVICE
 from position_monitor.bootstrap import main
 from support.embedded_stack import Database
 from support.ledger_rows import LedgerRows, Trade
 from support.monitor_fakes import SetMarketData
 from support.watched_trades import book, terms
-
-PORT = claim({"position-monitor": 0})["position-monitor"]
-URL = f"http://127.0.0.1:{PORT}"
 
 
 class LiveMarket(SetMarketData):
@@ -54,6 +50,7 @@ class Running:
     nats_url: str
     environment: dict[str, str]
     http: httpx.AsyncClient
+    """Asks the service."""
 
     def prices(self, long_sell: str, short_buy: str) -> None:
         self.markets["binance"].books["SOL"] = book("binance", long_sell, str(float(long_sell) + 1))
@@ -82,7 +79,7 @@ class Running:
             await connection.close()
 
     async def positions(self) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = (await self.http.get(f"{URL}/positions")).json()["items"]
+        items: list[dict[str, Any]] = (await self.http.get("/positions")).json()["items"]
         return items
 
 
@@ -94,24 +91,24 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 async def _answers(http: httpx.AsyncClient) -> bool:
     try:
-        return (await http.get(f"{URL}/health/ready")).status_code == 200
+        return (await http.get("/health/ready")).status_code == 200
     except httpx.TransportError:
         return False
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def running(database: Database, nats_url: str) -> AsyncIterator[Running]:
+async def running(database: Database, nats_url: str, free_port: int) -> AsyncIterator[Running]:
     environment = {
         "DATABASE_URL": database.dsn_of(SERVICE),
         "NATS_URL": nats_url,
-        "HTTP_PORT": str(PORT),
+        "HTTP_PORT": str(free_port),
         "MONITOR_BOOK_POLL_SEC": "0.05",
         "LIVE_TRADING_OB_CONFIRM_SLEEP_SEC": "0.02",
         "LIVE_TRADING_ALLOWED_EXCHANGES": "binance,bybit",
         "LOG_LEVEL": "error",
     }
     owner = await connect_pool(database.owner_dsn, "test")
-    async with httpx.AsyncClient(timeout=20) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port}", timeout=20) as http:
         markets = {name: LiveMarket(name, {"SOL": terms(name)}) for name in ("binance", "bybit")}
         world = Running(LedgerRows(owner), markets, nats_url, environment, http)
         world.prices("100", "101.2")
@@ -213,7 +210,7 @@ async def _counts(world: Running, query: str) -> bool:
 async def test_the_metrics_count_verdicts_and_open_trades(running: Running) -> None:
     await running.open_trade()
     await until(lambda: _is_watched(running, "within_limits"))
-    metrics = (await running.http.get(f"{URL}/metrics")).text
+    metrics = (await running.http.get("/metrics")).text
     assert 'tandem_verdicts_total{verdict="hold"}' in metrics
     assert "tandem_watched_trades 1.0" in metrics
 

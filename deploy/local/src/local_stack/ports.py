@@ -3,8 +3,8 @@
 import os
 import secrets
 import socket
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -44,34 +44,43 @@ class Ports:
         return self.first_venue + position if self.first_venue else 0
 
 
-def claim(wanted: Mapping[str, int]) -> dict[str, int]:
-    """Resolves {what wants it: port} to free ports, distinct from each other.
+@contextmanager
+def claimed(wanted: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Resolves {what wants it: port} to free ports, distinct from each other; chosen ones stay ours during the block.
 
     Raises PortTaken with one sentence that names the port, what wanted it and who holds it, if that is known.
     """
-    claimed: dict[str, int] = {}
-    for owner, port in wanted.items():
-        if port in claimed.values():
-            raise PortTaken(f"Port {port} is wanted twice, the second time by {owner}.")
-        claimed[owner] = _bindable(owner, port, taken=set(claimed.values()))
-    return claimed
+    ports: dict[str, int] = {}
+    with ExitStack() as kept:
+        for owner, port in wanted.items():
+            if port in ports.values():
+                raise PortTaken(f"Port {port} is wanted twice, the second time by {owner}.")
+            ports[owner] = _checked(owner, port) if port else kept.enter_context(_any_free(owner)).getsockname()[1]
+        yield ports
 
 
-def _bindable(owner: str, port: int, taken: set[int]) -> int:
-    if port == 0:
-        return _any_free(owner, taken)
+def _checked(owner: str, port: int) -> int:
     error = _refusal(port)
     if error is not None:
         raise PortTaken(_sentence(owner, port, error)) from error
     return port
 
 
-def _any_free(owner: str, taken: set[int]) -> int:
-    """A free port below those that the system gives to outgoing connections, which would take it before we listen."""
+def _any_free(owner: str) -> socket.socket:
+    """A socket on a port below those that the system gives to outgoing connections.
+
+    It is bound before it allows others beside it: nobody else who chooses a port can have this one, and who comes to
+    listen on it, as servers do with SO_REUSEADDR, still may, as often as it starts.
+    """
     for _ in range(FREE_PORT_TRIES):
-        port = secrets.choice(FREE_PORTS)
-        if port not in taken and _refusal(port) is None:
-            return port
+        keeper = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            keeper.bind((LOOPBACK, secrets.choice(FREE_PORTS)))
+        except OSError:
+            keeper.close()
+            continue
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return keeper
     raise PortTaken(f"No free port on {LOOPBACK} for {owner} between {FREE_PORTS.start} and {FREE_PORTS.stop - 1}.")
 
 

@@ -17,7 +17,7 @@ import httpx
 from common.persistence.logins import set_passwords
 from common.runtime.clock import ReplayClock
 from local_stack.nats import nats_server, nats_url
-from local_stack.ports import Ports, claim
+from local_stack.ports import Ports, claimed
 from local_stack.postgres import DATABASE, Cluster
 from local_stack.processes import Command, Part
 from local_stack.run_directory import DEFAULT_VAR, RunDirectory
@@ -118,7 +118,7 @@ class LocalStack:
         """
         name = f"{title_of(service)}-replica"
         environment = self._service_environment()
-        ports = {**environment.ports, service: claim({name: 0})[name]}
+        ports = {**environment.ports, service: self._exits.enter_context(claimed({name: 0}))[name]}
         part = replace(environment, ports=ports).part(service, self._http)
         command = self.plan.call(service, replace(part.command, name=name))
         await self.parts.start_group([replace(part, title=name, command=command)])
@@ -141,7 +141,7 @@ class LocalStack:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as exits:
             # Before anything else: a run that cannot have its ports leaves no trace.
-            self._ports = claim(self._wanted_ports())
+            self._ports = exits.enter_context(claimed(self._wanted_ports()))
             self.run = RunDirectory.create(self.plan.var)
             exits.callback(self.run.close)
             self._http = await exits.enter_async_context(httpx.AsyncClient(trust_env=False))
