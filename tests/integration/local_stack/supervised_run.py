@@ -4,6 +4,7 @@ Usage: supervised_run.py VAR_DIRECTORY. Prints `ready PID PID ...`, the ids of i
 """
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -25,5 +26,8 @@ async def keep_up(var: Path, screen: Screen) -> int:
 
 
 if __name__ == "__main__":
+    # As from a terminal, also where the tests themselves were called deaf to these (nohup, a background job).
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     screen = Screen(Console(stderr=True))
     sys.exit(run_to_exit_code(keep_up(Path(sys.argv[1]), screen), screen))
