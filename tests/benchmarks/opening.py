@@ -90,10 +90,11 @@ async def _arrivals(stack: LocalStack, client: httpx.AsyncClient, posted: dict[s
             for order in ledger["orders"]:
                 if not order["reduce_only"] and order["received_monotonic_ns"] > posted[order["symbol"]]:
                     arrivals.setdefault(order["symbol"], []).append(order["received_monotonic_ns"])
-        if sum(len(times) == len(stack.venues) for times in arrivals.values()) == len(TRADED):
+        others = {symbol: n for symbol in TRADED if (n := len(arrivals.get(symbol, ()))) != len(stack.venues)}
+        if not others:
             return arrivals
         await asyncio.sleep(0.5)
-    raise AssertionError(f"only {len(arrivals)} of {len(TRADED)} observations opened a trade")
+    raise AssertionError(f"not one order a leg, but so many for both legs: {others}")
 
 
 async def _close_all(stack: LocalStack, client: httpx.AsyncClient) -> None:
