@@ -13,7 +13,7 @@ from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreac
 from common.venues.ports import OrderIntent, OrderReport
 from executor.application import closing, orders
 from support.embedded_stack import Database
-from support.executor_desk import ExecutorDesk, event, executor_desk, gap
+from support.executor_desk import ExecutorDesk, event, executor_desk, gap, quote
 from support.ledger_rows import LedgerRows
 
 
@@ -179,6 +179,29 @@ async def test_a_failed_scale_in_leaves_the_trade_as_it_was(desk: ExecutorDesk, 
     closed = await desk.close(book)
     assert closed.trade.status == "closed"
     assert all(venue.ledger.account.position("SOL").quantity == 0 for venue in desk.venues.values())
+
+
+async def test_a_failed_scale_in_that_left_less_than_its_venue_trades_does_not_end_the_trade(
+    desk: ExecutorDesk, rows: LedgerRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = await desk.open_trade(event())
+    gap(desk.venues, "180", "191")
+    await fresh_evidence(rows, desk)
+    bybit = desk.venues["bybit"]
+    original = bybit.send
+
+    async def hardly_filled(intent: OrderIntent) -> OrderReport:
+        quote(bybit, "179.99", "180.01", depth="0.05")
+        return await original(intent)
+
+    desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+    with monkeypatch.context() as thin:
+        thin.setattr(bybit, "send", hardly_filled)
+        book = await desk.scale(book)
+    assert bybit.ledger.account.position("SOL").quantity == Decimal("5.25")
+    for _ in range(3):
+        await desk.reconciler.sweep(desk.closing.handle)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "open"
 
 
 async def test_halted_adds_nothing(desk: ExecutorDesk, rows: LedgerRows) -> None:

@@ -233,7 +233,7 @@ class Reconciler:
         if any((book.trade.id, leg) in self._seen for leg in Leg):
             return
         quantities = [book.position(leg).quantity for leg in Leg]
-        residual = [sum(residual_of(book, leg), Decimal(0)) for leg in Leg]
+        residual = [residual_of(book, leg) for leg in Leg]
         if quantities[0] - residual[0] == quantities[1] - residual[1]:
             return
         evidence = {"long_quantity": str(quantities[0]), "short_quantity": str(quantities[1])}
@@ -244,7 +244,9 @@ class Reconciler:
             log.warning("reconciliation.close_later", signal_id=book.trade.id, error=repr(error))
 
 
-def residual_of(book: TradeBook, leg: Leg) -> list[Decimal]:
-    """What each filled entry left unmatched on a leg because it was below the venue's minimum."""
-    found = (entry.snapshot.get("residual", {}).get(leg.value, 0) for entry in book.filled_entries)
-    return [Decimal(str(value)) for value in found]
+def residual_of(book: TradeBook, leg: Leg) -> Decimal:
+    """What the entries left unmatched on a leg because it was below the venue's minimum, the failed ones too."""
+    kept = (
+        entry.snapshot.get("residual") or entry.snapshot.get("failure", {}).get("residual") for entry in book.entries
+    )
+    return sum((Decimal(str(residual.get(leg.value, 0))) for residual in kept if residual), Decimal(0))
