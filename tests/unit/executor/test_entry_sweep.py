@@ -15,6 +15,7 @@ from executor.domain.entry_sweep import (
     Venue,
     choose_direction,
     refuse_books,
+    refuse_old_sweep,
     refuse_sample,
     sweep_direction,
 )
@@ -120,3 +121,15 @@ def test_a_later_sample_must_qualify_in_the_same_direction() -> None:
 
 def test_equal_books_sweep_equal() -> None:
     assert sweep_direction(CHEAP, DEAR, RULES) == sweep_direction(replace(CHEAP), DEAR, RULES)
+
+
+@pytest.mark.parametrize(("now", "reason"), [(11.0, None), (11.5, None), (11.51, "book_stale")])
+def test_a_sweep_is_as_old_as_the_older_of_its_books(now: float, reason: str | None) -> None:
+    for cheap, dear in (
+        (CHEAP, venue("binance", "192.0", "192.1", at=9.5)),
+        (venue("bybit", "187.9", "188", at=9.5), DEAR),
+    ):
+        sweep: Any = sweep_direction(cheap, dear, RULES)
+        refusal = refuse_old_sweep(sweep, now, RULES)
+        assert reason_of(refusal) == reason
+        assert refusal is None or refusal.retryable

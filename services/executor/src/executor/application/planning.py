@@ -1,6 +1,7 @@
 """Deciding an entry, the first or a scale-in: sweep, confirm, preflight (SPEC 4, steps 5 to 8)."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,8 +14,8 @@ from common.runtime.settings import TradingSettings
 from common.runtime.tracing import step
 from common.venues.errors import VenueError
 from executor.application.ports import EntryPlan, Venues
-from executor.application.standings import AccountStandings
-from executor.domain.entry_sweep import EntryRules, EntrySweep, Venue, refuse_sample, sample_entry
+from executor.application.standings import AccountStandings, Standing
+from executor.domain.entry_sweep import EntryRules, EntrySweep, Venue, refuse_old_sweep, refuse_sample, sample_entry
 from executor.domain.preflight import LegReadiness, refuse_leg
 from executor.domain.records import Trade
 from executor.domain.refusal import Refusal
@@ -56,17 +57,16 @@ class EntryPlanner:
     @step("plan")
     async def plan(self, proposal: Proposal) -> EntryPlan | Refusal:
         """Steps 5 to 8: everything that must hold before an intent is committed."""
-        trade = proposal.trade
-        names = (trade.long_venue, trade.short_venue)
-        touch = not proposal.is_dry
-        standings = [asyncio.ensure_future(self._standings.of(name, trade.symbol, touch=touch)) for name in names]
+        standings = [asyncio.ensure_future(standing) for standing in self._stand(proposal)]
         try:
             confirmed = await self._confirm(proposal)
             if isinstance(confirmed, Refusal):
                 return confirmed
             sweep, samples = confirmed
             await asyncio.gather(*standings)
+            await asyncio.gather(*self._stand(proposal))  # both at once, where the confirmation outlived the readings
             looked = await self._preflight(proposal, sweep)
+            old = refuse_old_sweep(sweep, self._clock.monotonic(), self._rules)
         except VenueError as error:
             return Refusal(error.reason, True, {"venue": error.venue, "message": error.message, "code": error.code})
         finally:
@@ -74,7 +74,12 @@ class EntryPlanner:
                 standing.cancel()
         if isinstance(looked, Refusal):
             return replace(looked, evidence={**looked.evidence, "swept": [sweep.as_evidence()]})
-        return self._entry_plan(proposal, sweep, samples, looked)
+        return old or self._entry_plan(proposal, sweep, samples, looked)
+
+    def _stand(self, proposal: Proposal) -> list[Coroutine[Any, Any, Standing]]:
+        trade, touch = proposal.trade, not proposal.is_dry
+        names = (trade.long_venue, trade.short_venue)
+        return [self._standings.of(name, trade.symbol, touch=touch) for name in names]
 
     async def _confirm(self, proposal: Proposal) -> tuple[EntrySweep, list[dict[str, Any]]] | Refusal:
         first: EntrySweep | None = None

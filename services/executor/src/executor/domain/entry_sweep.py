@@ -38,6 +38,8 @@ class EntrySweep:
     short_sell: Sweep
     metric: float
     pct: float
+    book_at_seconds: float
+    """When the older of the two books was received, on the real monotonic clock."""
 
     def as_evidence(self) -> dict[str, Any]:
         """The figures, for the audit."""
@@ -110,6 +112,7 @@ def sweep_direction(long: Venue, short: Venue, rules: EntryRules) -> EntrySweep 
         short_sell=short_sell,
         metric=entry_spread_metric(long_buy.price, short_sell.price),
         pct=entry_spread_pct(long_buy.price, short_sell.price),
+        book_at_seconds=min(long.book.received_at_seconds, short.book.received_at_seconds),
     )
 
 
@@ -153,6 +156,15 @@ def sample_entry(
     if not fixed_direction:
         sweeps.append(sweep_direction(short, long, rules))
     return choose_direction(sweeps, pnl_hat, rules)
+
+
+def refuse_old_sweep(sweep: EntrySweep, now_monotonic_seconds: float, rules: EntryRules) -> Refusal | None:
+    """Step 5 once more after step 8: the accounts may have been waited for, and the books be stale by then."""
+    age = now_monotonic_seconds - sweep.book_at_seconds
+    if age <= rules.book_age_max_seconds:
+        return None
+    evidence = {"waited_for": "accounts", "age_seconds": age, "maximum_seconds": rules.book_age_max_seconds}
+    return Refusal("book_stale", True, evidence)
 
 
 def refuse_sample(first: EntrySweep, sample: EntrySweep | Refusal, number: int) -> Refusal | None:
