@@ -11,9 +11,11 @@ import pytest
 from common.domain.identifiers import Leg, Side
 from common.messages.contracts import Prediction, RetryDue, RetryEnded
 from common.persistence.database import Connection, connect_pool
-from common.venues.errors import OrderOutcomeUnknown, OrderRejected
+from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderReport
 from executor.application import orders, planning
+from executor.application.planning import Proposal
+from executor.domain.entry_sweep import EntrySweep
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap, quote
 from support.ledger_rows import LedgerRows
@@ -257,6 +259,24 @@ async def test_a_plan_that_the_database_kept_waiting_is_made_anew(
     assert (await desk.signal(event()))["status"] == "open"
 
 
+async def test_books_that_grew_old_while_the_accounts_were_asked_are_not_traded_on(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preflight, monotonic = desk.opener._planner._preflight, desk.clock.monotonic
+
+    async def slow(proposal: Proposal, sweep: EntrySweep) -> Any:
+        monkeypatch.setattr(desk.clock, "monotonic", lambda: monotonic() + WAITED_SECONDS)
+        return await preflight(proposal, sweep)
+
+    monkeypatch.setattr(desk.opener._planner, "_preflight", slow)
+    await desk.opener.handle_event(event())
+    row = await desk.signal(event())
+    assert (row["status"], row["reason"]) == ("skipped", "book_stale")
+    assert row["reason_evidence"]["waited_for"] == "accounts"
+    assert row["next_attempt_at"] is not None
+    assert not (await desk.book(event())).orders
+
+
 async def test_an_intent_that_is_too_old_is_not_sent(desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orders, "SEND_WITHIN_SECONDS", -1.0)
     await desk.opener.handle_event(event())
@@ -286,12 +306,55 @@ async def test_a_leg_that_keeps_failing_is_left_for_the_cooldown_and_then_closed
         desk.venues["bybit"].fail_next_send(OrderRejected("bybit", "no"))
     book = await desk.close(book)
     assert book.trade.status == "closing"
-    await desk.recovery.settle_all()
-    assert len(desk.venues["bybit"].sent) == 4, "the cooldown is not over"
+    for one in (desk, ExecutorDesk(desk.pool, desk.clock, desk.venues, owner="desk-2")):
+        await one.recovery.settle_all()
+        assert len(desk.venues["bybit"].sent) == 4, "the cooldown is not over"
     desk.clock.forward(seconds=120)
     await desk.recovery.settle_all()
     assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
     assert held(desk) == {"bybit": 0, "binance": 0}
+
+
+async def test_the_leg_that_a_killed_process_did_not_get_to_is_closed_by_the_next_one_at_once(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "GIVE_UP_AFTER_SECONDS", 0.2)
+    book = await desk.open_trade(event())
+
+    async def dies(intent: OrderIntent) -> OrderReport:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as killed:
+        killed.setattr(desk.venues["binance"], "send", dies)
+        with pytest.raises(asyncio.CancelledError):
+            await desk.close(book)
+    assert held(desk) == {"bybit": 0, "binance": Decimal("-5.2")}
+    later = ExecutorDesk(desk.pool, desk.clock, desk.venues, owner="desk-2")
+    await later.recovery.settle_all()
+    assert held(desk) == {"bybit": 0, "binance": 0}
+    assert (await desk.signal(event()))["status"] == "closed"
+
+
+@pytest.mark.parametrize("state", ["active", "halted"])
+async def test_what_became_of_a_closing_order_is_asked_without_a_cooldown_and_in_any_state(
+    desk: ExecutorDesk, rows: LedgerRows, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(orders, "RESOLVE_WITHIN_SECONDS", 0.1)
+    book = await desk.open_trade(event())
+    desk.venues["binance"].fail_next_send(OrderOutcomeUnknown("binance", "timeout"), after_acceptance=True)
+
+    async def silent(symbol: str, client_order_id: str) -> OrderReport:
+        raise VenueUnreachable("binance", "no answer")
+
+    with monkeypatch.context() as away:
+        away.setattr(desk.venues["binance"], "order", silent)
+        book = await desk.close(book)
+    assert len(book.unresolved_orders) == 1
+    await rows.pool.execute("UPDATE watchlist.trading_state SET state = $1", state)
+    await desk.recovery.settle_all()
+    book = await desk.trades.book(book.trade.id)
+    assert not book.unresolved_orders
+    assert book.trade.status == ("closed" if state == "active" else "closing")
 
 
 async def test_a_trade_is_finalised_once_and_equals_the_venues_ledgers(desk: ExecutorDesk) -> None:

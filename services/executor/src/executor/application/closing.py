@@ -129,14 +129,20 @@ class Closing:
         finally:
             await self._ledger.release_lease(request.signal_id)
 
-    async def resume(self, book: TradeBook) -> None:
-        """Goes on with a close that was left, once its cooldown is over, if the trading state lets who began it close.
+    async def resume(self, book: TradeBook) -> TradeBook:
+        """Goes on with a close that was left, if it is due and the trading state lets who began it close.
 
-        A halt stops the strategy's closes. An operator's goes on: half of it done would leave a leg alone.
+        A halt stops the strategy's closes. An operator's goes on: half of it done would leave a leg alone. What became
+        of orders that were sent is asked in any state.
         """
+        if book.unresolved_orders:
+            book = await self._resolve(book)
         authority = Authority.OPERATOR if _is_operators(book.trade) else Authority.STRATEGY
-        if self._is_due(book) and may_send(await self._states.current(), Purpose.CLOSE, authority):
-            await self._work(book, authority)
+        if book.unresolved_orders or not self._is_due(book):
+            return book
+        if may_send(await self._states.current(), Purpose.CLOSE, authority):
+            book = await self._work(book, authority)
+        return book
 
     async def _take_lease(self, signal_id: int) -> None:
         """Waits for whoever works on the trade: a close is not lost because an entry was being added."""
@@ -147,30 +153,50 @@ class Closing:
             await asyncio.sleep(LEASE_POLL_SECONDS)
 
     def _is_due(self, book: TradeBook) -> bool:
-        times = [order.intended_at for order in book.orders if order.purpose is Purpose.CLOSE]
+        """Not while the cooldown lasts, of this process or of a leg that failed as often as is tried at once.
+
+        A process that ended in the middle of a round has not failed: the leg that it did not get to goes out now.
+        """
+        begins_at = self._clock.now() - self._cooldown
         worked_at = self._worked_at.get(book.trade.id)
-        last = max([*times, *([worked_at] if worked_at else [])], default=None)
-        return last is None or self._clock.now() - last >= self._cooldown
+        if worked_at is not None and worked_at > begins_at:
+            return False
+        nothing_filled = [
+            order.leg
+            for order in book.orders
+            if order.purpose is Purpose.CLOSE and order.intended_at > begins_at and order.filled_quantity == 0
+        ]
+        return all(nothing_filled.count(leg) < FAILED_ROUNDS_AT_ONCE for leg in Leg)
 
     @urgent
     @traced("close")
-    async def _work(self, book: TradeBook, authority: Authority) -> None:
-        """Rounds of orders for as long as they get on; two that do not end it for now."""
+    async def _resolve(self, book: TradeBook) -> TradeBook:
+        return await self._runner.resolve(book)
+
+    @urgent
+    @traced("close")
+    async def _work(self, book: TradeBook, authority: Authority) -> TradeBook:
+        """Rounds of orders for as long as they get on; two that do not end it for now.
+
+        An outcome that stays unknown ends it too, without the cooldown: the next sweep asks on.
+        """
         failed_rounds = 0
         while failed_rounds < FAILED_ROUNDS_AT_ONCE:
             book = await self._runner.resolve(book)
             if book.unresolved_orders:
-                break
+                log.warning("close.outcome_unknown", signal_id=book.trade.id)
+                return book
             remainders = await self._remainders(book)
             if all(item.is_flat for item in remainders):
                 await self._finish(book, remainders)
-                return
+                return book
             before = sum(item.ledger for item in remainders)
             book = await self._round(book, remainders, authority)
             after = sum((book.position(leg).quantity for leg in Leg), Decimal(0))
             failed_rounds += 1 if after >= before else 0
         self._worked_at[book.trade.id] = self._clock.now()
         log.warning("close.not_flat", signal_id=book.trade.id)
+        return book
 
     async def _round(self, book: TradeBook, remainders: list[_Remainder], authority: Authority) -> TradeBook:
         """Sends what can be sent; where there is nothing to send, what differs is explained."""

@@ -79,7 +79,8 @@ class Recovery:
             if book.trade.status in (TradeStatus.OPENING, TradeStatus.OPEN):
                 await self._settle(book)
             elif book.trade.status is TradeStatus.CLOSING:
-                await self._closing.resume(book)
+                book = await self._closing.resume(book)
+                self._pause_if_unsettled(signal_id, bool(book.unresolved_orders))
         except StaleTradeError:
             log.info("recovery.taken_elsewhere", signal_id=signal_id)
         finally:
@@ -92,7 +93,7 @@ class Recovery:
         self._pause_if_unsettled(book.trade.id, any(entry.status == "opening" for entry in book.entries))
 
     def _pause_if_unsettled(self, signal_id: int, unsettled: bool) -> None:
-        """A leg that its venue will not take back is tried again less and less often."""
+        """A leg that its venue will not take back, or whose close it does not tell of, is tried ever less often."""
         if not unsettled:
             self._pauses.pop(signal_id, None)
             self._not_before.pop(signal_id, None)
