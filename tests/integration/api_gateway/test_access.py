@@ -200,6 +200,17 @@ async def test_neither_token_nor_session_stands_in_the_database(guarded: Gateway
     guarded.http.cookies.clear()
 
 
+async def test_nobody_makes_the_gateway_read_a_long_body(guarded: Gateway) -> None:
+    async def in_parts() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b" " * 30_000
+
+    for path, content in (("/api/session", b" " * 70_000), ("/api/session", in_parts()), (STATE, in_parts())):
+        answer = await guarded.http.post(path, content=content, headers=BEARER["operate"])
+        assert answer.status_code == 413, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 async def test_many_requests_are_told_to_wait(database: Database, nats_url: str) -> None:
     settings = {"ACCESS_TOKENS": f"{READ_LINE},{OPERATE_LINE}", "ACCESS_REQUESTS_PER_SEC": "2"}
     async with gateway_over(database, nats_url, settings) as gateway:

@@ -63,6 +63,8 @@ HISTORY_SECONDS = 1.0
 ALERT_SECONDS = 2.0
 SERVICE_LOOK_SECONDS = 5.0
 ALERT_CONSUMER = "api_gateway_alerts"
+BODY_BYTES_MAX = 64 * 1024
+"""More than any command or token needs, for signing in takes what anybody sends."""
 """One for all gateways: each news comes to one of them."""
 
 
@@ -198,7 +200,7 @@ def assemble(configuration: Configuration, pool: Pool, bus: Bus) -> Parts:
         parts.answers,
     )
     rate = configuration.access_settings.access_requests_per_sec
-    refusals = protect(parts.app, access, rate, clock.monotonic, role_needed, parts.sessions)
+    refusals = protect(parts.app, access, rate, clock.monotonic, role_needed, parts.sessions, BODY_BYTES_MAX)
     for routes in (
         trade_routes(desk, PostgresTrades(pool), limits),
         candidate_routes(parts.candidates),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import FastAPI, Request
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.persistence.database import DATABASE_AWAY
@@ -112,6 +113,7 @@ class Guard:
         refusals: Refusals,
         need: Need = needed_role,
         sessions: Sessions | None = None,
+        body_bytes_max: int | None = None,
     ) -> None:
         self._app = app
         self._access = access
@@ -119,6 +121,7 @@ class Guard:
         self._refusals = refusals
         self._need = need
         self._sessions = sessions
+        self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -136,6 +139,8 @@ class Guard:
         except DATABASE_AWAY as error:
             await database_away(error)(scope, receive, armoured)
             return
+        if self._body_bytes_max is not None:
+            receive = _bounded(receive, self._body_bytes_max)
         await self._app(scope, receive, armoured)
 
     async def _admit(self, request: Request) -> Principal:
@@ -185,12 +190,39 @@ def protect(
     monotonic: Callable[[], float],
     need: Need = needed_role,
     sessions: Sessions | None = None,
+    body_bytes_max: int | None = None,
 ) -> Refusals:
-    """Puts the guard before `app`; what it returns counts the wrong credentials that the app itself is shown."""
+    """Puts the guard before `app`; what it returns counts the wrong credentials that the app itself is shown.
+
+    A body longer than `body_bytes_max` is answered with 413, before it is there as a whole.
+    """
     refusals = Refusals(monotonic)
     limits = RateLimits(requests_per_second, BURST_SECONDS * requests_per_second, monotonic)
-    app.add_middleware(Guard, access=access, limits=limits, refusals=refusals, need=need, sessions=sessions)
+    app.add_middleware(
+        Guard,
+        access=access,
+        limits=limits,
+        refusals=refusals,
+        need=need,
+        sessions=sessions,
+        body_bytes_max=body_bytes_max,
+    )
     return refusals
+
+
+def _bounded(receive: Receive, bytes_max: int) -> Receive:
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > bytes_max:
+            # FastAPI, which asks for the body, lets this one exception through.
+            raise HTTPException(413, f"the body is longer than the {bytes_max} bytes that are allowed")
+        return message
+
+    return bounded
 
 
 def _too_many(seconds: int) -> Problem:
