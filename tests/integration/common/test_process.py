@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,10 @@ import asyncio
 import os
 from common.runtime.clock import SystemClock
 from common.runtime.logging import configure_logging
-from common.runtime.service import create_app, run, serve
+from common.runtime.service import create_app, every_real, run, serve
+
+async def beat():
+    pass
 
 async def main():
     configure_logging("sample", "info", SystemClock())
@@ -30,7 +34,8 @@ async def main():
         print("waiting", flush=True)
         await asyncio.sleep(600)
 
-    await serve(app, "127.0.0.1", int(os.environ["HTTP_PORT"]), [])
+    background = [every_real(1, beat, name) for name in ("heart", "pulse")]
+    await serve(app, "127.0.0.1", int(os.environ["HTTP_PORT"]), background)
 
 run("sample", main)
 """
@@ -86,3 +91,14 @@ async def test_who_waits_for_an_answer_when_the_process_ends_is_told_so(free_por
         answer = await asking
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert answer.json()["detail"] == "the service ends now: ask again"
+
+
+async def test_a_port_that_is_taken_is_one_sentence_and_exit_code_2() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with sample(port, {}) as process:
+            output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    name, sentence = output.decode().splitlines()
+    assert name == "sample does not start:"
+    assert sentence.startswith(f"HTTP_PORT={port}: cannot listen on 127.0.0.1: Address already in use")

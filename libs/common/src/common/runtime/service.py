@@ -194,7 +194,12 @@ async def serve(app: FastAPI, host: str, port: int, background: list[Coroutine[A
         SettingsError: the port cannot be listened on.
         ExceptionGroup: a background task failed.
     """
-    listener = _listen(host, port)
+    try:
+        listener = _listen(host, port)
+    except SettingsError:
+        for work in background:
+            work.close()  # Python would say of each that it never began
+        raise
     config = uvicorn.Config(
         _to_the_end(app),
         log_config=None,  # so that uvicorn's lines go where all others go, as JSON
