@@ -1,6 +1,6 @@
 """A still market with a gap on many symbols, and the settings under which the services are ended in it.
 
-Market time starts a minute before a funding settlement, so that early trades have a payment in their accounts.
+Market time starts two minutes before a funding settlement, so that early trades have a payment in their accounts.
 """
 
 from datetime import UTC, datetime
@@ -16,15 +16,16 @@ GAP_PRICE, WIDE_GAP_PRICE, NO_GAP_PRICE = 102, 104, 100
 SYMBOLS = tuple(f"X{number:03}" for number in range(100))
 MAX_ENTRIES = 2
 PER_LEG_USDT = 50
-FUNDED_AT = datetime(2025, 10, 10, 13, tzinfo=UTC)
+FUNDED_AT = datetime(2025, 10, 10, 16, tzinfo=UTC)
+"""On the grid of the contracts' eight hours: the venues settle then, and not again while the market lasts."""
 
 _HEAD = f"""
 title = "A still market for ending processes"
 story = "Every symbol is dearer on {SHORT_VENUE} until the test says otherwise."
 
 [clock]
-starts_at = 2025-10-10T12:59:00Z
-ends_at = 2025-10-10T18:00:00Z
+starts_at = 2025-10-10T15:58:00Z
+ends_at = 2025-10-10T21:00:00Z
 speed = 6
 
 [settings]
