@@ -287,7 +287,12 @@ class LedgerRows:
         )
 
     async def audit(
-        self, decision: str, service: str = "executor", signal_id: int | None = None, at: datetime = NOON
+        self,
+        decision: str,
+        service: str = "executor",
+        signal_id: int | None = None,
+        at: datetime = NOON,
+        **evidence: Any,
     ) -> int:
         """One recorded decision."""
         return await self.insert(
@@ -297,7 +302,7 @@ class LedgerRows:
             decision=decision,
             symbol="SOL",
             signal_id=signal_id,
-            evidence={"threshold": 0.007},
+            evidence=evidence or {"threshold": 0.007},
         )
 
     async def observation(self, *, at: datetime = NOON, **columns: Any) -> int:

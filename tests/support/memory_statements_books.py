@@ -42,6 +42,16 @@ def _unfinalised(transaction: Transaction) -> list[Row]:
     return [picked(row, TRADE_COLUMNS) for row in found if row["status"] in _OVER]
 
 
+def _recent_closes(transaction: Transaction, since: datetime) -> list[Row]:
+    found = [row for row in transaction.rows("live_trade_signal") if row["finalised_at"] is not None]
+    return [picked(row, ("id", "closed_at")) for row in found if row["finalised_at"] >= since]
+
+
+def _hold(transaction: Transaction, signal_id: int) -> list[Row]:
+    row = transaction.locked("live_trade_signal", signal_id)
+    return [{"is_final": row["finalised_at"] is not None}] if row is not None else []
+
+
 _FILL = ("signal_id", "order_id", "venue", "symbol", "fill_id", "side", "price", "quantity", "fee_usdt", "traded_at")
 
 
@@ -129,6 +139,21 @@ def _finalise(
     return one(final, "version")
 
 
+def _correct(transaction: Transaction, id_: int, funding: Decimal, net: Decimal, now: datetime) -> list[Row]:
+    before = transaction.locked("live_trade_signal", id_)
+    if before is None or before["funding_usdt"] == funding:
+        return []
+    changed = transaction.update(
+        "live_trade_signal",
+        before,
+        funding_usdt=funding,
+        net_pnl_usdt=net,
+        updated_at=now,
+        version=before["version"] + 1,
+    )
+    return [{**picked(changed, ("version", "status")), "net_pnl_usdt_before": before["net_pnl_usdt"]}]
+
+
 def _positions(
     transaction: Transaction, venue: str, symbols: Sequence[str], quantities: Sequence[Decimal], read_at: datetime
 ) -> list[Row]:
@@ -148,6 +173,8 @@ BOOK_STATEMENTS: dict[str, Statement] = {
     sql._UNBOOKED_TRADES: _unbooked_trades,
     sql._TAKEN_ELSEWHERE: _taken_elsewhere,
     sql._UNFINALISED: _unfinalised,
+    sql._RECENT_CLOSES: _recent_closes,
+    sql._HOLD: _hold,
     sql._ADD_FILL: _add_fill,
     sql._BOOKED: _booked,
     sql._ADD_FUNDING: _add_funding,
@@ -156,5 +183,6 @@ BOOK_STATEMENTS: dict[str, Statement] = {
     sql._FILLS: _fills,
     sql._FUNDING: _payments,
     sql._FINALISE: _finalise,
+    sql._CORRECT: _correct,
     sql._POSITION: _positions,
 }

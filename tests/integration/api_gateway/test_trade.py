@@ -112,6 +112,20 @@ async def test_the_story_is_in_order_of_time_and_cause(gateway: Gateway, rows: L
     assert places == sorted(places)
 
 
+async def test_an_account_that_was_corrected_is_told_as_it_was_and_as_it_is(gateway: Gateway, rows: LedgerRows) -> None:
+    trade = await closed_trade(rows)
+    final, later = NOON + 3 * HOUR, NOON + 4 * HOUR
+    await rows.audit("finalised", "executor", trade.id, final, net_pnl_usdt="0.8979", funding_usdt="0")
+    figures = {"net_pnl_usdt": "0.9079", "net_pnl_usdt_before": "0.8979"}
+    await rows.audit("account_corrected", "executor", trade.id, later, **figures)
+    shown = (await gateway.http.get(f"/api/live_trading/signals/{trade.id}")).json()
+    assert [line["what"] for line in shown["story"][-2:]] == [
+        "finalised the trade: net P&L 0.8979 USDT",
+        "corrected the account for funding that a venue told of late: net P&L 0.9079 USDT, before 0.8979",
+    ]
+    assert shown["totals"]["net_pnl_usdt"] == "0.9079"
+
+
 async def test_each_line_carries_the_figures_behind_it_down_to_the_swept_levels(
     gateway: Gateway, rows: LedgerRows
 ) -> None:

@@ -52,6 +52,11 @@ ACCOUNT = {
         ),
         (news("closed", "take_profit_pnl"), "closed", "SOL trade 7 closed: take_profit_pnl"),
         (news("closed", "finalised", **ACCOUNT), "finalised", "SOL trade 7 earned +1.2500 USDT net"),
+        (
+            news("closed", "account_corrected", **ACCOUNT, net_pnl_usdt_before="1.5"),
+            "finalised",
+            "SOL trade 7 earned +1.2500 USDT net, not +1.5000: a venue told of funding late",
+        ),
         (news("closing", "unhedged"), "unhedged", "SOL trade 7 is unhedged and being closed"),
         (news("failed", "entry_failed"), "entry_failed", "SOL trade 7: an entry failed"),
         (news("failed", "finalised", **ACCOUNT), "finalised", "SOL trade 7 earned +1.2500 USDT net"),

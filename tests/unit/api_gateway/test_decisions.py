@@ -55,6 +55,10 @@ def record(decision: str, **evidence: Any) -> AuditRecord:
             ),
             "asked for entry 2: an exit spread of 4.0400% has reached the trigger of 2.9400%",
         ),
+        (
+            record("account_corrected", net_pnl_usdt="1.25", net_pnl_usdt_before="1.5"),
+            "corrected the account for funding that a venue told of late: net P&L 1.25 USDT, before 1.5",
+        ),
         (record("scale_in_refused:notional_cap"), "added no entry: notional cap"),
         (record("close_requested", reason="take_profit"), "asked to close: take profit"),
         (record("close_requested", who="ada", why="maintenance"), "asked to close: operator ada, maintenance"),

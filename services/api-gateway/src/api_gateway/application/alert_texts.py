@@ -61,6 +61,10 @@ def of_trade(news: TradeChanged) -> Alert | None:
             fees = _amount(detail.get("fees_usdt"))
             text = f"{title}: spread {spread}, funding {funding}, fees paid {fees} USDT. {look}"
             return Alert(key, AlertKind.FINALISED, about, title, text)
+        case _, "account_corrected":
+            before, after = _signed(detail.get("net_pnl_usdt_before")), _signed(detail.get("net_pnl_usdt"))
+            title = f"{trade} earned {after} USDT net, not {before}: a venue told of funding late"
+            return Alert(key, AlertKind.FINALISED, key, title, f"{title}. {look}")
         case "closed", reason:
             title = f"{trade} closed: {reason}"
             text = f"{title}. Both venues are flat; the P&L follows with the venues' fees. {look}"

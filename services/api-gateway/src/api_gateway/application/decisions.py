@@ -52,6 +52,11 @@ def _close_requested(record: AuditRecord, _: str) -> str:
     return f"asked to close: {words(str(reason))}"
 
 
+def _account_corrected(record: AuditRecord, _: str) -> str:
+    before, after = record.evidence.get("net_pnl_usdt_before"), record.evidence.get("net_pnl_usdt")
+    return f"corrected the account for funding that a venue told of late: net P&L {after} USDT, before {before}"
+
+
 _SENTENCES: dict[str, _Sentence] = {
     "event_opened": lambda record, _: f"opened watchlist event {record.event_id}",
     "event_closed": lambda record, _: f"closed watchlist event {record.event_id}",
@@ -64,6 +69,7 @@ _SENTENCES: dict[str, _Sentence] = {
     "scale_in_refused": lambda _, reason: f"added no entry: {reason}",
     "close_requested": _close_requested,
     "take_profit_rejected": lambda _, __: "did not take the profit: fresh books did not bear it out",
+    "account_corrected": _account_corrected,
     "entry_failed": lambda _, __: "the entry failed, and left no position",
     "failed": lambda _, __: "the first entry failed, and left no position",
 }

@@ -6,6 +6,7 @@ share a moment, cause stands before effect.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from api_gateway.application.decisions import in_words
@@ -100,14 +101,24 @@ def _signal_lines(signal: SignalDetail, audit: Sequence[AuditRecord]) -> Iterato
         figures = {"close_reason": signal.close_reason, "flat": signal.payload.get("flat")}
         yield "closed", line(signal.closed_at, "executor", "closed the trade: both venues are flat", figures)
     if signal.finalised_at is not None:
-        figures = {
-            "spread_pnl_usdt": text(signal.spread_pnl_usdt),
-            "fees_usdt": text(signal.fees_usdt),
-            "funding_usdt": text(signal.funding_usdt),
-            "net_pnl_usdt": text(signal.net_pnl_usdt),
-        }
-        what = f"finalised the trade: net P&L {plain(signal.net_pnl_usdt) or 'unknown'} USDT"
+        figures = _account_then(signal, audit)
+        net = figures.get("net_pnl_usdt")
+        what = f"finalised the trade: net P&L {'unknown' if net is None else plain(Decimal(net))} USDT"
         yield "finalised", line(signal.finalised_at, "executor", what, figures)
+
+
+def _account_then(signal: SignalDetail, audit: Sequence[AuditRecord]) -> dict[str, Any]:
+    """The account as it was made; what corrected it later has a line of its own."""
+    if any(record.decision == "account_corrected" for record in audit):
+        for record in audit:
+            if record.decision == "finalised":
+                return record.evidence
+    return {
+        "spread_pnl_usdt": text(signal.spread_pnl_usdt),
+        "fees_usdt": text(signal.fees_usdt),
+        "funding_usdt": text(signal.funding_usdt),
+        "net_pnl_usdt": text(signal.net_pnl_usdt),
+    }
 
 
 def _decision_lines(audit: Sequence[AuditRecord]) -> Iterator[_Ranked]:

@@ -34,6 +34,9 @@ _UNFINALISED = f"""
 SELECT {TRADE_COLUMNS} FROM watchlist.live_trade_signal
 WHERE status IN ('closed', 'failed') AND finalised_at IS NULL
 """  # noqa: S608
+_RECENT_CLOSES = "SELECT id, closed_at FROM watchlist.live_trade_signal WHERE finalised_at >= $1"
+# Payments and the account that they are summed up in are written by one at a time.
+_HOLD = "SELECT finalised_at IS NOT NULL FROM watchlist.live_trade_signal WHERE id = $1 FOR NO KEY UPDATE"
 _ADD_FILL = """
 INSERT INTO watchlist.live_trade_fill
     (signal_id, order_id, venue, symbol, fill_id, side, price, quantity, fee_usdt, traded_at)
@@ -73,6 +76,13 @@ SET spread_pnl_usdt = $3, fees_usdt = $4, funding_usdt = $5, net_pnl_usdt = $6, 
     version = version + 1
 WHERE id = $1 AND version = $2 AND status IN ('closed', 'failed') AND finalised_at IS NULL RETURNING version
 """
+_CORRECT = """
+UPDATE watchlist.live_trade_signal AS trade
+SET funding_usdt = $2, net_pnl_usdt = $3, updated_at = $4, version = trade.version + 1
+FROM watchlist.live_trade_signal AS before
+WHERE trade.id = $1 AND before.id = trade.id AND trade.funding_usdt <> $2
+RETURNING trade.version, trade.status, before.net_pnl_usdt AS net_pnl_usdt_before
+"""
 _POSITION = """
 INSERT INTO watchlist.live_trade_venue_position (venue, symbol, quantity, read_at)
 SELECT $1, held.symbol, held.quantity, $4 FROM unnest($2::text[], $3::numeric[]) AS held (symbol, quantity)
@@ -98,6 +108,9 @@ class PostgresBookkeeping:
 
     async def unfinalised_trades(self) -> Sequence[Trade]:
         return [read_trade(row) for row in await self._pool.fetch(_UNFINALISED)]
+
+    async def recent_closes(self, since: datetime) -> Mapping[int, datetime]:
+        return {row["id"]: row["closed_at"] for row in await self._pool.fetch(_RECENT_CLOSES, since)}
 
     async def book(self, signal_id: int) -> TradeBook:
         return await fetch_book(self._pool, signal_id)
@@ -128,23 +141,47 @@ class PostgresBookkeeping:
         return 0 if added is None else 1
 
     async def add_funding(self, trade: Trade, leg: Leg, payments: Sequence[FundingPayment]) -> int:
-        new = 0
-        for payment in payments:
-            added = await self._pool.fetchval(
-                _ADD_FUNDING,
-                trade.id,
-                leg.value,
-                payment.venue,
-                payment.symbol,
-                payment.payment_id,
-                payment.amount_usdt,
-                payment.settled_at,
-            )
-            if added is not None:
-                new += 1
-                evidence = {"venue": payment.venue, "amount_usdt": payment.amount_usdt, "leg": leg}
-                await self._journal.decided("funding_booked", evidence, symbol=trade.symbol, signal_id=trade.id)
+        if not payments:
+            return 0
+        async with self._pool.acquire() as connection, connection.transaction():
+            is_final = await connection.fetchval(_HOLD, trade.id)
+            new = sum([await self._add_payment(connection, trade, leg, payment) for payment in payments])
+            news = await self._correct(connection, trade) if new and is_final else []
+        self._outbox.submit(news)
         return new
+
+    async def _add_payment(self, connection: Connection, trade: Trade, leg: Leg, payment: FundingPayment) -> int:
+        added = await connection.fetchval(
+            _ADD_FUNDING,
+            trade.id,
+            leg.value,
+            payment.venue,
+            payment.symbol,
+            payment.payment_id,
+            payment.amount_usdt,
+            payment.settled_at,
+        )
+        if added is None:
+            return 0
+        evidence = {"venue": payment.venue, "amount_usdt": payment.amount_usdt, "leg": leg}
+        await self._journal.decided(
+            "funding_booked", evidence, symbol=trade.symbol, signal_id=trade.id, connection=connection
+        )
+        return 1
+
+    async def _correct(self, connection: Connection, trade: Trade) -> list[OutboxMessage]:
+        """Sums up anew a trade that was final before all of its funding was known."""
+        account = await self._account(connection, trade)
+        assert account is not None, "every fee was known when the trade was finalised"
+        corrected = await connection.fetchrow(
+            _CORRECT, trade.id, account.funding_usdt, account.net_pnl_usdt, self._clock.now()
+        )
+        if corrected is None:
+            return []
+        detail = _shown(account) | {"net_pnl_usdt_before": str(corrected["net_pnl_usdt_before"])}
+        return await self._told(
+            connection, trade, corrected["version"], corrected["status"], "account_corrected", detail
+        )
 
     @staticmethod
     def _is_even(book: TradeBook) -> bool:
@@ -173,21 +210,25 @@ class PostgresBookkeeping:
 
     async def finalise(self, trade: Trade) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
-            if await connection.fetchval(_UNBOOKED, trade.id) or not self._is_even(
-                await fetch_book(connection, trade.id)
-            ):
+            if await connection.fetchval(_HOLD, trade.id) or await connection.fetchval(_UNBOOKED, trade.id):
                 return False
-            fills = [
-                BookedFill(Side(row["side"]), row["price"], row["quantity"], row["fee_usdt"])
-                for row in await connection.fetch(_FILLS, trade.id)
-            ]
-            account = final_account(fills, await self._funding_on_ours(connection, trade))
+            if not self._is_even(await fetch_book(connection, trade.id)):
+                return False
+            account = await self._account(connection, trade)
             if account is None:
                 return False
             with trade_span("finalise", trade.id, trade.traceparent):
                 news = await self._sum_up(connection, trade, account)
         self._outbox.submit(news)
         return bool(news)
+
+    async def _account(self, connection: Connection, trade: Trade) -> FinalAccount | None:
+        """What the ledger says that the trade made; None while a fee is not known."""
+        fills = [
+            BookedFill(Side(row["side"]), row["price"], row["quantity"], row["fee_usdt"])
+            for row in await connection.fetch(_FILLS, trade.id)
+        ]
+        return final_account(fills, await self._funding_on_ours(connection, trade))
 
     async def _sum_up(self, connection: Connection, trade: Trade, account: FinalAccount) -> list[OutboxMessage]:
         """Stores the account of a trade that still stands as it was read, and the news of it; nothing otherwise."""
@@ -203,17 +244,25 @@ class PostgresBookkeeping:
         )
         if version is None:
             return []
-        detail = {
-            "spread_pnl_usdt": str(account.spread_pnl_usdt),
-            "fees_usdt": str(account.fees_usdt),
-            "funding_usdt": str(account.funding_usdt),
-            "net_pnl_usdt": str(account.net_pnl_usdt),
-        }
-        await self._journal.decided("finalised", detail, symbol=trade.symbol, signal_id=trade.id, connection=connection)
-        return await tell(self._outbox, connection, self._clock, trade, version, trade.status, "finalised", detail)
+        return await self._told(connection, trade, version, trade.status, "finalised", _shown(account))
+
+    async def _told(
+        self, connection: Connection, trade: Trade, version: int, status: str, decision: str, detail: dict[str, str]
+    ) -> list[OutboxMessage]:
+        await self._journal.decided(decision, detail, symbol=trade.symbol, signal_id=trade.id, connection=connection)
+        return await tell(self._outbox, connection, self._clock, trade, version, status, decision, detail)
 
     async def save_positions(self, venue: str, quantities: Mapping[str, Decimal], read_at: datetime) -> None:
         await self._pool.execute(_POSITION, venue, list(quantities), list(quantities.values()), read_at)
+
+
+def _shown(account: FinalAccount) -> dict[str, str]:
+    return {
+        "spread_pnl_usdt": str(account.spread_pnl_usdt),
+        "fees_usdt": str(account.fees_usdt),
+        "funding_usdt": str(account.funding_usdt),
+        "net_pnl_usdt": str(account.net_pnl_usdt),
+    }
 
 
 def _dust(book: TradeBook, leg: Leg) -> Decimal:

@@ -1,13 +1,14 @@
 """Copying fills, fees, funding and positions from the venues' own ledgers, by their ids (SPEC 8).
 
 Nothing is invented: what a venue has not said yet stays unknown and is asked for again. A trade is finalised once,
-when every filled quantity is booked with its fee and funding was read after the close.
+when every filled quantity is booked with its fee and funding was read after the close. Some venues show a payment
+later than that: a few more looks find it, and the trade's account is corrected.
 
 Venues are asked for what has changed and no more: fills where a fill is not booked yet, funding on a schedule, and
 positions once a venue, however many trades are open.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,7 +30,15 @@ SINCE_MARGIN = timedelta(minutes=5)
 """Venue ledgers are read from a little before the first order, for clocks that differ."""
 
 SETTLED_AFTER = timedelta(minutes=1)
-"""How long after the close a funding settlement may still appear in a venue's ledger."""
+"""How long after the close a funding settlement normally may still appear in a venue's ledger."""
+
+LATE_LOOKS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=4))
+"""When after its close the funding of a trade that is final is read again: for a venue whose ledger is minutes behind,
+and for one that had an incident.
+"""
+
+MISSED_LOOKS_FOR = timedelta(hours=8)
+"""How long after the final account a look is made up for by a process that was not there to make it."""
 
 FUNDING_EVERY = timedelta(minutes=5)
 FUNDING_EVERY_REAL_SECONDS = 2.0
@@ -53,6 +62,7 @@ class Bookkeeper:
         self._clock = clock
         self._funding_read: dict[int, _Read] = {}
         self._fills_read = Pauses(clock)
+        self._late_looks = Pauses(clock)
 
     async def sweep(self) -> None:
         """One round. A venue that does not answer only delays its own figures."""
@@ -60,7 +70,8 @@ class Bookkeeper:
         await self._save_positions(active)
         unbooked = {number for number in await self._ledger.unbooked_trades() if self._fills_read.are_over(number)}
         unfinalised = await self._ledger.unfinalised_trades()
-        due = {trade.id for trade in [*active, *unfinalised] if self._is_due(trade)}
+        closes = await self._ledger.recent_closes(self._clock.now() - MISSED_LOOKS_FOR)
+        due = {trade.id for trade in [*active, *unfinalised] if self._is_due(trade)} | self._due_for_a_late_look(closes)
         for signal_id in sorted(unbooked | due):
             book = await self._ledger.book(signal_id)
             with about_trade(signal_id, book.trade.traceparent):
@@ -68,7 +79,7 @@ class Bookkeeper:
                     await self._book(book, with_fills=signal_id in unbooked, with_funding=signal_id in due)
                 except VenueError as error:
                     log.warning("bookkeeping.failed", error=str(error))
-        self._forget_all_but({trade.id for trade in [*active, *unfinalised]})
+        self._forget_all_but({*closes, *(trade.id for trade in [*active, *unfinalised])})
 
     async def _book(self, book: TradeBook, *, with_fills: bool, with_funding: bool) -> None:
         started, monotonic = self._clock.now(), self._clock.monotonic()
@@ -131,6 +142,20 @@ class Bookkeeper:
         if last is None or (trade.closed_at is not None and last.at < wanted):
             return True
         return self._clock.monotonic() - last.monotonic_seconds >= FUNDING_EVERY_REAL_SECONDS
+
+    def _due_for_a_late_look(self, closes: Mapping[int, datetime]) -> set[int]:
+        """At most one of the trades that are final: a process that starts may find many, and none is urgent."""
+        due = [signal_id for signal_id, closed_at in closes.items() if self._is_due_late(signal_id, closed_at)]
+        self._late_looks.forget_all_but(due)
+        for signal_id in due:
+            if self._late_looks.are_over(signal_id):
+                return {signal_id}
+        return set()
+
+    def _is_due_late(self, signal_id: int, closed_at: datetime) -> bool:
+        last, now = self._funding_read.get(signal_id), self._clock.now()
+        wanted = max((closed_at + after for after in LATE_LOOKS if closed_at + after <= now), default=None)
+        return wanted is not None and (last is None or last.at < wanted)
 
     def _forget_all_but(self, wanted: set[int]) -> None:
         self._funding_read = {number: read for number, read in self._funding_read.items() if number in wanted}

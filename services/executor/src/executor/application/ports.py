@@ -278,6 +278,10 @@ class Bookkeeping(Protocol):
         """Closed and failed trades that are not summed up yet."""
         ...
 
+    async def recent_closes(self, since: datetime) -> Mapping[int, datetime]:
+        """The trades that were summed up at `since` or later, with the time of their close."""
+        ...
+
     async def book(self, signal_id: int) -> TradeBook: ...
 
     async def add_fills(self, book: TradeBook, fills: Sequence[Fill]) -> int:
@@ -286,7 +290,11 @@ class Bookkeeping(Protocol):
         """
         ...
 
-    async def add_funding(self, trade: Trade, leg: Leg, payments: Sequence[FundingPayment]) -> int: ...
+    async def add_funding(self, trade: Trade, leg: Leg, payments: Sequence[FundingPayment]) -> int:
+        """Books payments, each once, and returns how many were new. The account of a trade that is final already is
+        corrected with them.
+        """
+        ...
 
     async def taken_elsewhere(self, signal_id: int, venue: str, venue_order_ids: Sequence[str]) -> Sequence[str]:
         """Those of a venue's order ids that stand in the ledgers of other trades."""
