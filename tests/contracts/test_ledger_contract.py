@@ -15,9 +15,12 @@ from common.messages.contracts import CloseRequested
 from common.persistence.database import Pool, connect_pool
 from common.venues.ports import Fill, FundingPayment
 from executor.adapters import trade_ledger
+from executor.adapters.trading_states import PostgresRailFigures
 from executor.application.ports import EntryPlan, EntryRefused, Outcome, StaleTradeError
 from executor.domain.order_machine import OrderStatus
 from executor.domain.pair import entry_fill
+from executor.domain.rails import DayPnl
+from executor.domain.realised import FEE_RATE_UNTOLD
 from executor.domain.reconciliation import ExternalPart, SeenFill
 from executor.domain.records import TradeBook, new_order
 from executor.domain.refusal import Refusal
@@ -237,23 +240,31 @@ async def test_a_whole_trade_leaves_the_same_account(desks: list[ExecutorDesk]) 
         Fill(o.venue, "SOL", f"f-{o.id}", o.venue_order_id or "", o.side, o.price, QUANTITY, Decimal("0.5"), now(desk))
         for o in book.orders
     ]
-    assert await desk.bookkeeping.add_fills(book, fills) == 4
+    untold = sum((order.quantity * order.price for order in book.orders), Decimal(0)) * FEE_RATE_UNTOLD
+    assert await day_of(desk) == DayPnl(Decimal(0), QUANTITY * 3 - untold)
+    assert await desk.bookkeeping.add_fills(book, [fills[0], replace(fills[1], fee_usdt=None)]) == 2
+    told = QUANTITY * book.orders[0].price * FEE_RATE_UNTOLD
+    assert await day_of(desk) == DayPnl(Decimal(0), QUANTITY * 3 - untold + told - Decimal("0.5"))
+    assert await desk.bookkeeping.add_fills(book, fills) == 3
     assert await desk.bookkeeping.add_fills(book, fills) == 0
     payment = FundingPayment("bybit", "SOL", "p-1", Decimal("-0.25"), now(desk))
     assert await desk.bookkeeping.add_funding(book.trade, Leg.LONG, [payment, payment]) == 1
     assert await desk.bookkeeping.leg_changes(book.trade, Leg.LONG) == [(now(desk), QUANTITY), (now(desk), -QUANTITY)]
+    net = QUANTITY * 3 - 2 - Decimal("0.25")
+    assert await day_of(desk) == DayPnl(Decimal(0), net)
     assert await desk.bookkeeping.finalise(book.trade)
-    assert await net_of(desk, book) == QUANTITY * 3 - 2 - Decimal("0.25")
+    assert await net_of(desk, book) == net
+    assert await day_of(desk) == DayPnl(net, Decimal(0))
     assert await desk.bookkeeping.unfinalised_trades() == []
     assert not await desk.bookkeeping.finalise(book.trade)
     closes = await desk.bookkeeping.recent_closes(now(desk))
     assert closes == {book.trade.id: book.trade.closed_at}
     assert await desk.bookkeeping.recent_closes(now(desk) + timedelta(seconds=1)) == {}
     late = [replace(payment, venue="binance", amount_usdt=Decimal(1)), replace(payment, payment_id="p-2")]
-    for leg, more, net in ((Leg.SHORT, late[0], Decimal("0.75")), (Leg.LONG, late[1], Decimal("0.5"))):
+    for leg, more, paid in ((Leg.SHORT, late[0], Decimal("0.75")), (Leg.LONG, late[1], Decimal("0.5"))):
         for other, booked in zip(desks, (1, 0), strict=True):
             assert await other.bookkeeping.add_funding(book.trade, leg, [payment, more]) == booked
-        assert await net_of(desk, book) == QUANTITY * 3 - 2 + net
+        assert await net_of(desk, book) == QUANTITY * 3 - 2 + paid
     after = replace(payment, payment_id="p-3", settled_at=now(desk) + timedelta(hours=1))
     assert await desk.bookkeeping.add_funding(book.trade, Leg.LONG, [after]) == 1
     assert await net_of(desk, book) == QUANTITY * 3 - 2 + Decimal("0.5")
@@ -280,6 +291,10 @@ async def test_of_somebody_elses_fill_the_part_that_was_ours_is_booked_once(desk
 
 def now(desk: ExecutorDesk) -> Any:
     return desk.clock.now()
+
+
+async def day_of(desk: ExecutorDesk) -> DayPnl:
+    return (await PostgresRailFigures(desk.pool).read(now(desk)))[0]
 
 
 async def net_of(desk: ExecutorDesk, book: TradeBook) -> Any:

@@ -201,6 +201,40 @@ def _day_net_pnl(transaction: Transaction, since: datetime) -> list[Row]:
     return [{"sum": sum(found, Decimal(0))}]
 
 
+def _not_final(transaction: Transaction, since: datetime) -> list[Row]:
+    found = transaction.rows("live_trade_signal")
+    over = [row for row in found if row["status"] in ("closed", "failed") and row["finalised_at"] is None]
+    return [row for row in found if row["status"] in ACTIVE_STATES] + [row for row in over if row["closed_at"] >= since]
+
+
+def _orders_so_far(transaction: Transaction, since: datetime) -> list[Row]:
+    found = []
+    for trade in _not_final(transaction, since):
+        filled = [
+            row for row in transaction.having("live_trade_order", signal_id=trade["id"]) if row["filled_quantity"]
+        ]
+        fills = list(transaction.having("live_trade_fill", signal_id=trade["id"]))
+        for order in filled:
+            told = [fill for fill in fills if fill["order_id"] == order["id"] and fill["fee_usdt"] is not None]
+            average = order["average_price"]
+            found.append(
+                {
+                    **picked(order, ("signal_id", "leg", "purpose")),
+                    "quantity": order["filled_quantity"],
+                    "price": order["reference_price"] if average is None else average,
+                    "quantity_with_fee": sum((fill["quantity"] for fill in told), Decimal(0)),
+                    "fees_usdt": sum((fill["fee_usdt"] for fill in told), Decimal(0)),
+                }
+            )
+    return found
+
+
+def _funding_so_far(transaction: Transaction, since: datetime) -> list[Row]:
+    ids = {trade["id"] for trade in _not_final(transaction, since)}
+    paid = [row["amount_usdt"] for row in transaction.rows("live_trade_funding") if row["signal_id"] in ids]
+    return [{"sum": sum(paid, Decimal(0))}]
+
+
 def _unwound_entries(transaction: Transaction, since: datetime) -> list[Row]:
     unwinds = transaction.having("live_trade_order", purpose="unwind")
     return [{"count": len({(row["signal_id"], row["entry"]) for row in unwinds if row["intended_at"] >= since})}]
@@ -220,5 +254,7 @@ SIGNAL_STATEMENTS: dict[str, Statement] = {
     state_sql._CURRENT: trading_state,
     state_sql._CHANGE: _change_state,
     state_sql._DAY_NET_PNL: _day_net_pnl,
+    state_sql._ORDERS_SO_FAR: _orders_so_far,
+    state_sql._FUNDING_SO_FAR: _funding_so_far,
     state_sql._UNWOUND_ENTRIES: _unwound_entries,
 }

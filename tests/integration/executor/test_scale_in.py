@@ -12,6 +12,8 @@ from common.persistence.database import connect_pool
 from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderReport
 from executor.application import closing, orders
+from executor.domain.rails import Rails
+from executor.domain.trading_state import TradingState
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap, quote
 from support.ledger_rows import LedgerRows
@@ -211,3 +213,29 @@ async def test_halted_adds_nothing(desk: ExecutorDesk, rows: LedgerRows) -> None
     await rows.pool.execute("UPDATE watchlist.trading_state SET state = 'halted'")
     book = await desk.scale(book)
     assert await last_decision(desk, book.trade.id) == "scale_in_refused:trading_halted"
+
+
+async def test_what_unwinding_an_entry_of_an_open_trade_has_lost_is_seen_by_the_rail(
+    desk: ExecutorDesk, rows: LedgerRows
+) -> None:
+    book = await desk.open_trade(event())
+    gap(desk.venues, "186", "191")
+    desk.clock.forward(minutes=1)
+    await fresh_evidence(rows, desk)
+    bybit = desk.venues["bybit"]
+    original = bybit.send
+
+    async def unwound_dearly(intent: OrderIntent) -> OrderReport:
+        if intent.reduce_only:
+            quote(bybit, "176", "186.01")
+        return await original(intent)
+
+    bybit.send = unwound_dearly  # type: ignore[method-assign]
+    desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
+    book = await desk.scale(book)
+    assert (book.trade.status, len(book.filled_entries)) == ("open", 1)
+    guarded = ExecutorDesk(desk.pool, desk.clock, desk.venues, rails=Rails(Decimal(50), 0, 0.0))
+    await guarded.guardian.sweep()
+    assert await desk.states.current() is TradingState.REDUCING
+    (changed,) = await desk.pool.fetch("SELECT evidence FROM watchlist.audit WHERE decision = 'trading_state_changed'")
+    assert -62 < Decimal(changed["evidence"]["of_which_not_final_usdt"]) < -50

@@ -6,14 +6,17 @@ from decimal import Decimal
 
 import pytest
 
+from common.domain.identifiers import Leg
 from common.messages.contracts import CloseRequested
 from common.persistence.journal import Journal
 from common.venues.errors import OrderRejected
 from executor.adapters.trade_ledger import ONE_AT_A_TIME
-from executor.domain.rails import Rails
+from executor.adapters.trading_states import PostgresRailFigures
+from executor.domain.rails import DayPnl, Rails
 from executor.domain.trading_state import TradingState
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap
+from support.simulated_venues import NOON
 
 _WAITS = """
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -208,6 +211,52 @@ async def test_a_day_of_losses_moves_trading_to_reducing(database: Database) -> 
         await desk.bookkeeper.sweep()
         await desk.guardian.sweep()
         assert await desk.states.current() is TradingState.REDUCING
+
+
+def with_limit(desk: ExecutorDesk, usdt: str) -> ExecutorDesk:
+    return ExecutorDesk(desk.pool, desk.clock, desk.venues, rails=Rails(Decimal(usdt), 0, 0.0))
+
+
+async def day_pnl(desk: ExecutorDesk) -> DayPnl:
+    return (await PostgresRailFigures(desk.pool).read(desk.clock.now()))[0]
+
+
+async def test_a_loss_counts_before_the_venues_ledgers_have_told_of_it(desk: ExecutorDesk) -> None:
+    """The last fills are not booked, their fees not known, and the trade is not summed up: it is lost all the same."""
+    book = await desk.open_trade(event())
+    await desk.bookkeeper.sweep()
+    gap(desk.venues, "188", "192")
+    await desk.close(book)
+    lost = 20_000 - sum(venue.ledger.account.balance for venue in desk.venues.values())
+    assert lost > 5
+    await with_limit(desk, str(lost)).guardian.sweep()
+    assert await desk.states.current() is TradingState.REDUCING
+
+
+async def test_what_is_not_final_comes_to_the_final_account_and_is_not_counted_beside_it(desk: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    desk.clock.forward(hours=5)  # over the settlement at 16:00
+    gap(desk.venues, "188", "191.3")
+    await desk.close(book)
+    await desk.bookkeeper.sweep()
+    for leg in Leg:
+        paid = await desk.venues[book.trade.venue(leg)].funding_payments("SOL", NOON)
+        assert await desk.bookkeeping.add_funding(book.trade, leg, paid) == 1
+    so_far = await day_pnl(desk)
+    desk.clock.forward(minutes=1)
+    await desk.bookkeeper.sweep()
+    net = (await desk.signal(event()))["net_pnl_usdt"]
+    assert so_far == DayPnl(Decimal(0), net)
+    assert await day_pnl(desk) == DayPnl(net, Decimal(0))
+
+
+async def test_a_trade_that_closed_longer_ago_than_a_day_and_is_still_not_final_is_no_loss_of_the_day(
+    desk: ExecutorDesk,
+) -> None:
+    await desk.close(await desk.open_trade(event()))
+    assert (await day_pnl(desk)).not_final_usdt < 0
+    desk.clock.forward(days=1, seconds=1)
+    assert await day_pnl(desk) == DayPnl(Decimal(0), Decimal(0))
 
 
 async def test_a_halt_while_the_rails_are_looked_at_stays_a_halt(

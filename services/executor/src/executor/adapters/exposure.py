@@ -82,8 +82,8 @@ class Exposure:
         state, now = await self._states.current(), self._clock.now()
         for known in TradingState:
             TRADING_STATE.labels(known.value).set(state is known)
-        pnl, unwound = await self._figures.read(now)
-        DAY_NET_PNL_USDT.set(float(pnl))
+        day, unwound = await self._figures.read(now)
+        DAY_NET_PNL_USDT.set(float(day.net_usdt))
         UNWOUND_ENTRIES.set(unwound)
 
     def _show_legs(self, legs: Sequence[asyncpg.Record]) -> None:

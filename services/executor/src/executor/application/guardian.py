@@ -26,8 +26,8 @@ class Guardian:
         if await self._states.current() is not TradingState.ACTIVE:
             return
         offsets = {name: await self._offset(name) for name in self._venues}
-        pnl, unwinds = await self._figures.read(self._clock.now())
-        hit = rail_hit(Standing(pnl, unwinds, offsets), self._rails)
+        day, unwinds = await self._figures.read(self._clock.now())
+        hit = rail_hit(Standing(day, unwinds, offsets), self._rails)
         if hit is not None:
             log.error("rail.hit", reason=hit.reason, **hit.evidence)
             # An operator may have halted while the venues were asked: reducing would give back what that takes.

@@ -14,6 +14,7 @@ from common.venues.ports import Account, Fill, FollowsOrders, FundingPayment, Ma
 from executor.domain.gate import Standing
 from executor.domain.order_machine import OrderStatus
 from executor.domain.pair import EntryFill
+from executor.domain.rails import DayPnl
 from executor.domain.reconciliation import ExternalPart
 from executor.domain.records import Entry, NewOrder, Order, Trade, TradeBook
 from executor.domain.refusal import Refusal
@@ -344,6 +345,6 @@ class TradingStates(Protocol):
 class RailFigures(Protocol):
     """What the rails are held against."""
 
-    async def read(self, now: datetime) -> tuple[Decimal, int]:
-        """Net P&L in USDT of the trades finalised within a day, and entries unwound within an hour."""
+    async def read(self, now: datetime) -> tuple[DayPnl, int]:
+        """What a day has made, and entries unwound within an hour."""
         ...

@@ -16,11 +16,26 @@ class Rails:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How things stand: net P&L of the trades that closed within a day, entries unwound within an hour, and each
-    venue's clock against this machine's (None where it is not known)."""
+class DayPnl:
+    """What a day has made, in USDT: the net of the trades that became final in it, and what all that are not final,
+    whether open, closing or over, have realised so far.
+    """
 
-    day_net_pnl_usdt: Decimal
+    final_usdt: Decimal
+    not_final_usdt: Decimal
+
+    @property
+    def net_usdt(self) -> Decimal:
+        """Both."""
+        return self.final_usdt + self.not_final_usdt
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand: the day's P&L, entries unwound within an hour, and each venue's clock against this machine's
+    (None where it is not known)."""
+
+    day: DayPnl
     unwinds_in_hour: int
     clock_offsets_seconds: Mapping[str, float | None]
 
@@ -35,13 +50,14 @@ class RailHit:
 
 def rail_hit(standing: Standing, rails: Rails) -> RailHit | None:
     """The first rail that is hit, or None. A limit that is just reached is hit."""
-    if rails.daily_loss_usdt and standing.day_net_pnl_usdt <= -rails.daily_loss_usdt:
-        evidence = {"net_pnl_usdt": str(standing.day_net_pnl_usdt), "limit_usdt": str(rails.daily_loss_usdt)}
-        return RailHit("daily_loss_limit", evidence)
+    day = standing.day
+    if rails.daily_loss_usdt and day.net_usdt <= -rails.daily_loss_usdt:
+        figures = {"net_pnl": day.net_usdt, "of_which_not_final": day.not_final_usdt, "limit": rails.daily_loss_usdt}
+        return RailHit("daily_loss_limit", {f"{name}_usdt": str(value) for name, value in figures.items()})
     if rails.unwinds_per_hour and standing.unwinds_in_hour >= rails.unwinds_per_hour:
         return RailHit("repeated_unwinds", {"unwinds": standing.unwinds_in_hour, "limit": rails.unwinds_per_hour})
     for venue, offset in sorted(standing.clock_offsets_seconds.items()):
         if rails.clock_offset_seconds and offset is not None and abs(offset) >= rails.clock_offset_seconds:
-            figures = {"venue": venue, "offset_seconds": offset, "limit_seconds": rails.clock_offset_seconds}
-            return RailHit("clock_offset", figures)
+            evidence = {"venue": venue, "offset_seconds": offset, "limit_seconds": rails.clock_offset_seconds}
+            return RailHit("clock_offset", evidence)
     return None

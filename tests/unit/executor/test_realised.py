@@ -1,0 +1,61 @@
+"""What a trade has realised before its final account: taken back against the average entry, all fees paid."""
+
+from decimal import Decimal
+
+import pytest
+
+from common.domain.identifiers import Leg, Purpose
+from executor.domain.realised import FEE_RATE_UNTOLD, OrderSoFar, realised_usdt
+
+
+def order(
+    leg: Leg,
+    purpose: Purpose,
+    price: str,
+    quantity: str = "2",
+    fees: str = "0.1",
+    *,
+    with_fee: str | None = None,
+    trade: int = 1,
+) -> OrderSoFar:
+    told = Decimal(quantity if with_fee is None else with_fee)
+    return OrderSoFar(trade, leg, purpose, Decimal(quantity), Decimal(price), told, Decimal(fees))
+
+
+OPENED = [order(Leg.LONG, Purpose.OPEN, "100"), order(Leg.SHORT, Purpose.OPEN, "103")]
+
+
+def test_an_open_trade_has_realised_its_fees_whatever_the_market_does() -> None:
+    assert realised_usdt(OPENED) == Decimal("-0.2")
+    assert realised_usdt([]) == 0
+
+
+def test_a_closed_trade_has_realised_what_was_sold_less_what_was_bought_and_the_fees() -> None:
+    closed = [order(Leg.LONG, Purpose.CLOSE, "99"), order(Leg.SHORT, Purpose.CLOSE, "104")]
+    assert realised_usdt([*OPENED, *closed]) == 2 * (99 - 100) + 2 * (103 - 104) - Decimal("0.4")
+
+
+@pytest.mark.parametrize(
+    ("leg", "purpose", "price", "gained"),
+    [
+        (Leg.LONG, Purpose.UNWIND, "97", "-3"),
+        (Leg.LONG, Purpose.EXTERNAL, "104", "4"),
+        (Leg.SHORT, Purpose.UNWIND, "107", "-4"),
+        (Leg.SHORT, Purpose.CLOSE, "101", "2"),
+    ],
+)
+def test_what_was_taken_back_in_part_counts_for_that_part(leg: Leg, purpose: Purpose, price: str, gained: str) -> None:
+    part = order(leg, purpose, price, quantity="1")
+    assert realised_usdt([*OPENED, part]) == Decimal(gained) - Decimal("0.3")
+
+
+def test_the_entry_price_is_the_average_of_all_entries_and_trades_are_kept_apart() -> None:
+    more = order(Leg.LONG, Purpose.OPEN, "90", fees="0")
+    sold = order(Leg.LONG, Purpose.CLOSE, "94", quantity="4", fees="0")
+    other = order(Leg.LONG, Purpose.OPEN, "1000", fees="0", trade=2)
+    assert realised_usdt([OPENED[0], more, sold, other]) == 4 * (94 - 95) - Decimal("0.1")
+
+
+def test_a_fee_that_is_not_told_yet_counts_as_a_dear_one() -> None:
+    half_told = order(Leg.LONG, Purpose.OPEN, "100", fees="0.05", with_fee="1")
+    assert realised_usdt([half_told]) == -(Decimal("0.05") + 100 * FEE_RATE_UNTOLD)
