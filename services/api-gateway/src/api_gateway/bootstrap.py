@@ -63,9 +63,9 @@ HISTORY_SECONDS = 1.0
 ALERT_SECONDS = 2.0
 SERVICE_LOOK_SECONDS = 5.0
 ALERT_CONSUMER = "api_gateway_alerts"
+"""One for all gateways: each news comes to one of them."""
 BODY_BYTES_MAX = 64 * 1024
 """More than any command or token needs, for signing in takes what anybody sends."""
-"""One for all gateways: each news comes to one of them."""
 
 
 @dataclass(frozen=True)
