@@ -292,6 +292,7 @@ class LedgerRows:
         service: str = "executor",
         signal_id: int | None = None,
         at: datetime = NOON,
+        symbol: str | None = "SOL",
         **evidence: Any,
     ) -> int:
         """One recorded decision."""
@@ -300,7 +301,7 @@ class LedgerRows:
             service=service,
             decided_at=at,
             decision=decision,
-            symbol="SOL",
+            symbol=symbol,
             signal_id=signal_id,
             evidence=evidence or {"threshold": 0.007},
         )

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -79,14 +80,18 @@ async def test_a_misspelt_filter_is_refused_and_named(gateway: Gateway, path: st
         ("samples", {"to": "2025-10-10T12:00:00", "signal_id": 1}),
         ("positions", {"status": "closed"}),
         ("scale_in", {"status": "skipped"}),
+        ("/api/audit", {"symbol": "sol"}),
+        ("/api/audit", {"symbol": ""}),
+        ("/api/audit", {"decision": "Opened"}),
     ],
 )
 async def test_a_wrong_value_is_named_with_what_is_allowed(gateway: Gateway, path: str, query: dict[str, Any]) -> None:
-    answer = await gateway.http.get(f"{PREFIX}/{path}", params=query)
+    answer = await gateway.http.get(urljoin(f"{PREFIX}/", path), params=query)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     error = answer.json()["errors"][0]
-    assert error["field"] == f"query.{next(iter(query))}"
+    name, value = next(iter(query.items()))
+    assert (error["field"], error["value"]) == (f"query.{name}", str(value))
     assert error["allowed"]
 
 
@@ -193,18 +198,28 @@ async def test_scale_in_positions_and_alerts_narrow_by_the_same_names(gateway: G
     assert await read_all(gateway.http, "/api/alerts", limit=1, **{"from": at(1)}) == []
 
 
-async def test_the_audit_gathers_all_services_and_narrows_to_one_trade(gateway: Gateway, rows: LedgerRows) -> None:
+async def test_the_audit_gathers_all_services_and_narrows_to_one_trade_or_symbol(
+    gateway: Gateway, rows: LedgerRows
+) -> None:
     trade = await rows.trade()
     await rows.audit("direction_flap", "executor", trade.id)
     await rows.audit("take_profit_rejected", "position_monitor", trade.id)
-    await rows.audit("event_closed", "signal_ingest")
+    await rows.audit("event_opened", "signal_ingest", at=NOON + timedelta(days=40), symbol="ETH")
+    await rows.audit("trading_state_changed", at=NOON + timedelta(days=40), symbol=None)
+    await rows.audit("event_closed", "signal_ingest", at=NOON + timedelta(days=40))
 
     async def decisions(**query: Any) -> list[str]:
         return [item["decision"] for item in await read_all(gateway.http, "/api/audit", limit=2, **query)]
 
-    assert await decisions() == ["event_closed", "take_profit_rejected", "direction_flap"]
+    of_sol = ["event_closed", "take_profit_rejected", "direction_flap"]
+    assert await decisions() == ["event_closed", "trading_state_changed", "event_opened", *of_sol[1:]]
     assert await decisions(signal_id=trade.id) == ["take_profit_rejected", "direction_flap"]
-    assert await decisions(service="executor") == ["direction_flap"]
+    assert await decisions(symbol="SOL") == of_sol
+    assert await decisions(symbol="SOL", service="executor") == ["direction_flap"]
+    assert await decisions(symbol="SOL", **{"from": at(1)}) == ["event_closed"]
+    assert await decisions(symbol="ETH") == ["event_opened"]
+    assert await decisions(symbol="DOGE") == []
+    assert await decisions(service="executor") == ["trading_state_changed", "direction_flap"]
     assert await decisions(decision="event_closed") == ["event_closed"]
 
 

@@ -446,6 +446,7 @@ class Audit(SQLModel, table=True):
         Index("audit_signal", "signal_id", "id", postgresql_where=text("signal_id IS NOT NULL")),
         Index("audit_event", "event_id", "id", postgresql_where=text("event_id IS NOT NULL")),
         Index("audit_decision", "decision", "id"),
+        Index("audit_symbol", "symbol", "id"),
         Index("audit_age", "decided_at", "id"),
         {"schema": SCHEMA, "postgresql_partition_by": "RANGE (decided_at)"},
     )

@@ -17,8 +17,8 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 
 Id = Annotated[int, Field(ge=1, le=ID_MAX)]
 SignalId = Annotated[int, Path(ge=1, le=ID_MAX, examples=[1])]
-Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
-Venue = Annotated[str, Field(pattern=VENUE_PATTERN)]
+Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN, examples=["SOL"])]
+Venue = Annotated[str, Field(pattern=VENUE_PATTERN, examples=["binance"])]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,79}$")]
 Reason = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
 Time = Annotated[inputs.Time, AfterValidator(lambda time: max(EARLIEST, min(time, LATEST)))]
@@ -127,9 +127,10 @@ class SummaryParameters(_Parameters):
 
 
 class AuditParameters(TimedParameters):
-    """The times are of `decided_at`."""
+    """`symbol` is what the decision is about; the times are of `decided_at`."""
 
     signal_id: Id | None = None
+    symbol: Symbol | None = None
     service: Name | None = None
     decision: Decision | None = None
 

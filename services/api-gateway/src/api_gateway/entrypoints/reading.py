@@ -194,7 +194,10 @@ def listing_routes(listings: Listings, summaries: CounterfactualReader) -> APIRo
 
     @router.get("/audit", response_model=Page[AuditRecord], responses=UNCHANGED)
     async def audit(wanted: Annotated[AuditParameters, Query()], request: Request) -> Response:
-        """Decisions of all services, with the figures that made them."""
-        return conditional(request, await listings.audit.page(wanted_page(wanted, "signal_id", "service", "decision")))
+        """Decisions of all services, with the figures that made them. By `symbol` come those about one symbol, and none
+        about trading as a whole.
+        """
+        page = wanted_page(wanted, "signal_id", "symbol", "service", "decision")
+        return conditional(request, await listings.audit.page(page))
 
     return router
