@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -66,7 +67,7 @@ async def desk(database: Database, request: pytest.FixtureRequest) -> AsyncItera
 @pytest.mark.parametrize("body", [b"\x00", b'{"symbol": "S\\u0000L"}', b"\xff\xfe\x00", b"\xed\xa0\x80"])
 async def test_a_message_of_any_bytes_can_be_quarantined(desk: Desk, body: bytes) -> None:
     await desk.journal.quarantine("trade.close.requested", body, "a reason with \0 in it")
-    (shown,) = await desk.journal.page(2**62, 10, None)
+    (shown,) = await desk.journal.page(2**62, 10)
     assert shown["decision"] == "message_quarantined"
     assert shown["evidence"]["reason"] == "a reason with \ufffd in it"
     assert await desk.pool.fetchval("SELECT count(*) FROM watchlist.live_trade_error") == 1
@@ -74,8 +75,24 @@ async def test_a_message_of_any_bytes_can_be_quarantined(desk: Desk, body: bytes
 
 async def test_evidence_with_nul_anywhere_can_be_audited(desk: Desk) -> None:
     await desk.journal.decided("event_opened", {"factors": [{"a\0b": "c\0"}], "literal": "\\u0000"})
-    (shown,) = await desk.journal.page(2**62, 10, None)
+    (shown,) = await desk.journal.page(2**62, 10)
     assert shown["evidence"] == {"factors": [{"a\ufffdb": "c\ufffd"}], "literal": "\\u0000"}
+
+
+async def test_decisions_are_found_by_trade_by_symbol_and_by_both(desk: Desk) -> None:
+    for number, (symbol, signal_id) in enumerate([("SOL", 1), ("ETH", 2), (None, None), ("SOL", None), ("SOL", 2)]):
+        await desk.journal.decided(f"decision_{number}", {}, symbol=symbol, signal_id=signal_id)
+    await Journal("api_gateway", desk.pool, desk.clock).decided("of_another_service", {}, symbol="SOL")
+
+    async def found(**wanted: Any) -> list[int]:
+        page = await desk.journal.page(2**62, 10, **wanted)
+        return [int(line["decision"].removeprefix("decision_")) for line in page]
+
+    assert await found() == [4, 3, 2, 1, 0]
+    assert await found(symbol="SOL") == [4, 3, 0]
+    assert await found(signal_id=2) == [4, 1]
+    assert await found(signal_id=2, symbol="SOL") == [4]
+    assert await found(symbol="DOGE") == []
 
 
 async def test_a_value_that_cannot_be_encoded_is_not_a_database_that_is_away(desk: Desk) -> None:

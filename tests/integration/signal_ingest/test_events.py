@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -128,6 +129,33 @@ async def test_the_audit_tells_when_an_event_opened_and_closed(service: IngestSe
     assert [item["decision"] for item in items] == ["event_closed", "event_opened"]
     assert items[1]["evidence"]["prediction"]["pnl_hat"] == 0.02
     assert items[1]["evidence"]["spread"]["count"] == 1
+
+
+async def test_the_audit_is_read_in_pages_and_by_symbol(service: IngestService) -> None:
+    for symbol in ("SOL", "ETH", "SOL"):
+        await service.post(posted(symbol=symbol, pnl_hat=0.02, win_prob=0.9))
+        service.clock.pass_(181)
+        await service.parts.upkeep.close_quiet_events()
+
+    async def page(**query: Any) -> tuple[list[str], int | None]:
+        answer = (await service.http.get("/audit", params=query)).json()
+        return [item["symbol"] for item in answer["items"]], answer["next"]
+
+    assert await page() == (["SOL", "SOL", "ETH", "ETH", "SOL", "SOL"], None)
+    newest, following = await page(symbol="SOL", limit=3)
+    assert newest == ["SOL"] * 3
+    assert await page(symbol="SOL", limit=3, before=following) == (["SOL"], None)
+    assert await page(symbol="ETH") == (["ETH", "ETH"], None)
+
+
+@pytest.mark.parametrize(("name", "value"), [("symbol", "sol"), ("signal_id", "0"), ("limit", "501"), ("symbl", "SOL")])
+async def test_a_wrong_filter_of_the_audit_is_named(service: IngestService, name: str, value: str) -> None:
+    answer = await service.http.get("/audit", params={name: value})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    [error] = answer.json()["errors"]
+    assert (error["field"], error["value"]) == (f"query.{name}", value)
+    assert error["allowed"]
 
 
 async def test_metrics_and_readiness_answer(service: IngestService) -> None:

@@ -24,7 +24,7 @@ VALUES ($1, $2, $3, $4, $5, $6)
 """
 _PAGE = """
 SELECT id, decided_at, decision, symbol, event_id, signal_id, evidence FROM watchlist.audit
-WHERE service = $1 AND id < $2 AND ($3::bigint IS NULL OR signal_id = $3) ORDER BY id DESC LIMIT $4
+WHERE service = $1 AND id < $2{filters} ORDER BY id DESC LIMIT $3
 """
 
 QUARANTINED_CHARACTERS_MAX = 20_000
@@ -105,6 +105,15 @@ class Journal:
             await connection.execute(_ERROR, self._service, now, "message_quarantined", None, message, detail)
             await self.decided("message_quarantined", detail, connection=connection)
 
-    async def page(self, before: int, limit: int, signal_id: int | None) -> list[dict[str, Any]]:
-        """This service's decisions with ids below `before`, newest first."""
-        return [dict(row) for row in await self._pool.fetch(_PAGE, self._service, before, signal_id, limit)]
+    async def page(
+        self, before: int, limit: int, *, signal_id: int | None = None, symbol: str | None = None
+    ) -> list[dict[str, Any]]:
+        """This service's decisions with ids below `before`, newest first; None filters nothing.
+
+        Only what is given reaches the SQL, so that each combination is planned for its own index.
+        """
+        given = {"signal_id": signal_id, "symbol": symbol}
+        given = {name: value for name, value in given.items() if value is not None}
+        filters = "".join(f" AND {name} = ${place}" for place, name in enumerate(given, 4))
+        rows = await self._pool.fetch(_PAGE.format(filters=filters), self._service, before, limit, *given.values())
+        return [dict(row) for row in rows]

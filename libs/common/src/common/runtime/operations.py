@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
+
+from common.domain.identifiers import SYMBOL_PATTERN
+from common.runtime.inputs import ID_MAX
 
 
 class Live(BaseModel):
@@ -28,6 +31,17 @@ class SettingsInEffect(BaseModel):
 
     service: str
     settings: Mapping[str, Mapping[str, Any]]
+
+
+class AuditParameters(BaseModel):
+    """Which decisions. Unknown parameters are refused: a misspelt filter must not look like an answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(50, ge=1, le=500)
+    before: int = Field(ID_MAX, ge=1, le=ID_MAX, description="the `next` of the page before")
+    signal_id: int | None = Field(None, ge=1, le=ID_MAX)
+    symbol: str | None = Field(None, pattern=SYMBOL_PATTERN, examples=["SOL"])
 
 
 class AuditLine(BaseModel):

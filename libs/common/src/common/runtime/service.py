@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 import prometheus_client
@@ -31,9 +31,8 @@ from common.runtime.clock import Clock, ReplayClock
 from common.runtime.examples import show_examples
 from common.runtime.health import Check, check_all
 from common.runtime.http_watch import HttpWatch
-from common.runtime.inputs import ID_MAX
 from common.runtime.metrics import DEPENDENCY_UP, LOOP_FAILURES
-from common.runtime.operations import AuditLine, AuditPage, Live, Ready, SettingsInEffect
+from common.runtime.operations import AuditLine, AuditPage, AuditParameters, Live, Ready, SettingsInEffect
 from common.runtime.problems import PROBLEM_RESPONSES, install_problem_handlers, problem_response
 from common.runtime.secret_files import with_secret_files
 from common.runtime.settings import SettingsError
@@ -110,14 +109,10 @@ def create_app(
 
 def _add_audit(app: FastAPI, name: str, journal: Journal) -> None:
     @app.get("/audit", tags=["operations"])
-    async def audit(
-        limit: int = Query(50, ge=1, le=500),
-        before: int = Query(ID_MAX, ge=1, le=ID_MAX, description="the `next` of the page before"),
-        signal_id: int | None = Query(None, ge=1, le=ID_MAX),
-    ) -> AuditPage:
+    async def audit(wanted: Annotated[AuditParameters, Query()]) -> AuditPage:
         """This service's decisions, newest first, with the figures that made them."""
-        items = await journal.page(before, limit, signal_id)
-        following = items[-1]["id"] if len(items) == limit else None
+        items = await journal.page(wanted.before, wanted.limit, signal_id=wanted.signal_id, symbol=wanted.symbol)
+        following = items[-1]["id"] if len(items) == wanted.limit else None
         return AuditPage(service=name, items=[AuditLine(**item) for item in items], next=following)
 
 
