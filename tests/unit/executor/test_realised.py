@@ -36,17 +36,20 @@ def test_a_closed_trade_has_realised_what_was_sold_less_what_was_bought_and_the_
 
 
 @pytest.mark.parametrize(
-    ("leg", "purpose", "price", "gained"),
-    [
-        (Leg.LONG, Purpose.UNWIND, "97", "-3"),
-        (Leg.LONG, Purpose.EXTERNAL, "104", "4"),
-        (Leg.SHORT, Purpose.UNWIND, "107", "-4"),
-        (Leg.SHORT, Purpose.CLOSE, "101", "2"),
-    ],
+    ("leg", "price", "gained"), [(Leg.LONG, "97", "-3"), (Leg.LONG, "104", "4"), (Leg.SHORT, "107", "-4")]
 )
-def test_what_was_taken_back_in_part_counts_for_that_part(leg: Leg, purpose: Purpose, price: str, gained: str) -> None:
-    part = order(leg, purpose, price, quantity="1")
-    assert realised_usdt([*OPENED, part]) == Decimal(gained) - Decimal("0.3")
+def test_what_was_unwound_of_one_leg_counts_for_that_part(leg: Leg, price: str, gained: str) -> None:
+    alone = order(leg, Purpose.OPEN, "100" if leg is Leg.LONG else "103", quantity="1", fees="0")
+    part = order(leg, Purpose.UNWIND, price, quantity="1")
+    assert realised_usdt([*OPENED, alone, part]) == Decimal(gained) - Decimal("0.3")
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CLOSE, Purpose.EXTERNAL])
+@pytest.mark.parametrize(("leg", "price"), [(Leg.LONG, "50"), (Leg.LONG, "150"), (Leg.SHORT, "50")])
+def test_half_a_close_is_no_loss_of_what_the_market_moved(leg: Leg, purpose: Purpose, price: str) -> None:
+    """The leg that is left is worth what the other one brought: the gap of 3 for 1.5 of 2, less the fees."""
+    half = order(leg, purpose, price, quantity="1.5")
+    assert realised_usdt([*OPENED, half]) == Decimal("1.5") * 3 - Decimal("0.3")
 
 
 def test_the_entry_price_is_the_average_of_all_entries_and_trades_are_kept_apart() -> None:

@@ -30,22 +30,36 @@ class OrderSoFar:
 
 
 def realised_usdt(orders: Iterable[OrderSoFar]) -> Decimal:
-    """What was taken back of each leg against the leg's average entry price, less all fees, in USDT."""
-    legs: dict[tuple[int, Leg], list[OrderSoFar]] = defaultdict(list)
+    """What was taken back of each leg against the leg's average entry price, less all fees, in USDT.
+
+    A leg that stands alone because only the other one was taken back counts as taken back at the other's price: in the
+    middle of a close one leg may have lost ten times what both together have.
+    """
+    trades: dict[int, list[OrderSoFar]] = defaultdict(list)
     for order in orders:
-        legs[order.signal_id, order.leg].append(order)
-    return sum((_of_leg_usdt(leg, own) for (_, leg), own in legs.items()), Decimal(0))
+        trades[order.signal_id].append(order)
+    return sum((_of_trade_usdt(own) for own in trades.values()), Decimal(0))
 
 
-def _of_leg_usdt(leg: Leg, orders: Sequence[OrderSoFar]) -> Decimal:
-    fees = sum((_fees_usdt(order) for order in orders), Decimal(0))
+def _of_trade_usdt(orders: Sequence[OrderSoFar]) -> Decimal:
     fills = [LegFill(order.leg, order.purpose, order.quantity, order.price) for order in orders]
-    average = leg_position(fills, leg).average_price
-    if average is None:
-        return -fees
-    taken_back = [order for order in orders if order.purpose is not Purpose.OPEN]
-    gained = sum((order.quantity * (order.price - average) for order in taken_back), Decimal(0))
-    return (gained if leg is Leg.LONG else -gained) - fees
+    held = {leg: leg_position(fills, leg) for leg in Leg}
+    taken_back = {leg: _taken_back(fills, leg) for leg in Leg}
+    gained = -sum((_fees_usdt(order) for order in orders), Decimal(0))
+    for leg, other in ((Leg.LONG, Leg.SHORT), (Leg.SHORT, Leg.LONG)):
+        (quantity, value), (other_quantity, other_value) = taken_back[leg], taken_back[other]
+        alone = min(held[leg].quantity - held[other].quantity, other_quantity)
+        if alone > 0:
+            quantity, value = quantity + alone, value + alone * other_value / other_quantity
+        cost = quantity * (held[leg].average_price or Decimal(0))
+        gained += value - cost if leg is Leg.LONG else cost - value
+    return gained
+
+
+def _taken_back(fills: Sequence[LegFill], leg: Leg) -> tuple[Decimal, Decimal]:
+    """Quantity, and its value in USDT."""
+    found = [fill for fill in fills if fill.leg is leg and fill.purpose is not Purpose.OPEN]
+    return sum((fill.quantity for fill in found), Decimal(0)), sum((f.quantity * f.price for f in found), Decimal(0))
 
 
 def _fees_usdt(order: OrderSoFar) -> Decimal:
