@@ -17,8 +17,8 @@ from decimal import Decimal
 from typing import Any
 
 from common.domain.identifiers import order_key_of
+from common.domain.trade_states import ACTIVE_STATES
 from common.messages.contracts import FlattenRequested
-from common.persistence.tables import ACTIVE_STATES
 from executor.domain.reconciliation import external_order_id
 from simulation.world import World
 from support.memory_postgres import Row, Table

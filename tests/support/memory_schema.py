@@ -2,7 +2,7 @@
 
 import asyncio
 
-from common.persistence.tables import ACTIVE_STATES
+from common.domain.trade_states import ACTIVE_STATES
 from support.memory_postgres import MemoryPostgres, Schema
 from support.memory_statements_audit import AUDIT_STATEMENTS
 from support.memory_statements_books import BOOK_STATEMENTS

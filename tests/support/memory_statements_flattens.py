@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from common.persistence.tables import ACTIVE_STATES
+from common.domain.trade_states import ACTIVE_STATES
 from executor.adapters import flattens as sql
 from support.memory_postgres import Row, Statement, Transaction
 from support.memory_rows import one, picked, stored_json

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from common.persistence.tables import ACTIVE_STATES
+from common.domain.trade_states import ACTIVE_STATES
 from executor.adapters import rows as row_sql
 from executor.adapters import signal_ledger as sql
 from executor.adapters import trading_states as state_sql

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from common.persistence.tables import ACTIVE_STATES
+from common.domain.trade_states import ACTIVE_STATES
 from executor.adapters import trade_ledger as sql
 from support.memory_postgres import Row, Statement, Transaction
 from support.memory_rows import one, picked, stored_json

@@ -33,7 +33,6 @@ SCHEMA = "watchlist"
 MONTHS_SCHEMA = "watchlist_months"
 """Where the partitions are. No service's role may enter it: each goes through the partitioned table, and its grants."""
 PAPER_SCHEMA = "paper"
-ACTIVE_STATES = ("opening", "open", "closing")
 
 
 def _identity() -> Any:

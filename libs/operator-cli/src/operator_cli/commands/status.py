@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from common.domain.trade_states import ACTIVE_STATES
 from operator_cli.commands.errors import HEADINGS, error_row
 from operator_cli.exits import Refused
 from operator_cli.gateway import Content, Gateway
@@ -22,7 +23,6 @@ from operator_cli.printing import (
     words,
 )
 
-ACTIVE = ("opening", "open", "closing")
 _ERRORS_SHOWN = 5
 _TRADES_MAX = 10_000
 _UNHEALTHY = frozenset({503})
@@ -52,7 +52,7 @@ def _ask(gateway: Gateway) -> Content:
         known["overview"] = gateway.get("/api/live_trading/overview", {"limit": _ERRORS_SHOWN})
         known["trades"] = [
             trade
-            for state in ACTIVE
+            for state in ACTIVE_STATES
             for trade in gateway.pages("/api/live_trading/signals", {"status": state}, _TRADES_MAX)
         ]
         known["positions"] = gateway.pages("/api/live_trading/positions", {}, _TRADES_MAX)

@@ -17,8 +17,8 @@ from api_gateway.application.views import (
     TradingState,
 )
 from api_gateway.domain.scale_in_outlook import FilledEntry
+from common.domain.trade_states import ACTIVE_STATES
 from common.persistence.database import Pool
-from common.persistence.tables import ACTIVE_STATES
 from common.runtime.clock import Clock
 from common.runtime.inputs import ID_MAX
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 import asyncpg
 
 from common.domain.identifiers import Leg
+from common.domain.trade_states import ACTIVE_STATES
 from common.persistence.database import Pool
 from common.runtime.clock import Clock
 from executor.adapters.measures import (
@@ -28,8 +29,6 @@ from executor.domain.trading_state import TradingState
 
 MEASURE_SECONDS = 1.0
 """Real seconds between two looks: a leg that stands alone for longer is seen."""
-
-ACTIVE = ("opening", "open", "closing")
 
 # Each leg of each trade that is not over: what filled, less what the entries left over below the venue's minimum.
 _LEGS = """
@@ -76,7 +75,7 @@ class Exposure:
         """One look."""
         self._show_legs(await self._pool.fetch(_LEGS))
         statuses = {row["status"]: row["count"] for row in await self._pool.fetch(_STATUSES)}
-        for status in ACTIVE:
+        for status in ACTIVE_STATES:
             TRADES.labels(status).set(statuses.get(status, 0))
         await self._show_standing()
         state, now = await self._states.current(), self._clock.now()
