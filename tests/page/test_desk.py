@@ -238,6 +238,20 @@ async def test_filters_are_kept_in_the_address_and_pages_follow_each_other(seat:
     assert seat.said == []
 
 
+async def test_what_was_decided_about_one_symbol_is_listed(seat: Seat) -> None:
+    page = await seat.open()
+    await page.get_by_role("link", name="All decisions").click()
+    panel = page.get_by_role("region", name="Decisions")
+    await panel.get_by_label("Symbol").fill("HELD")
+    await panel.get_by_role("button", name="Filter").click()
+    await expect(page).to_have_url(re.compile("#/system.*decisions-symbol=HELD"))
+    decisions = panel.locator("tbody tr")
+    await expect(decisions.filter(has_text="event opened")).to_have_count(1)
+    await expect(decisions.filter(has_text="orders intended").first).to_contain_text("executor")
+    await expect(decisions.filter(has_not_text="HELD")).to_have_count(0)
+    assert seat.said == []
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 async def test_every_page_can_be_read_by_ear_by_keyboard_and_in_bad_light(
     browser: Browser, running: RunningStack, theme: str

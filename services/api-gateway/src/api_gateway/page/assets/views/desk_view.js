@@ -33,7 +33,7 @@ export function deskView({ api, desk }) {
           ),
           panel(
             "What was decided",
-            { key: "decisions" },
+            { key: "decisions", actions: h("a", { href: "#/system" }, "All decisions") },
             shown(decisions, (data) => decisionList(data.items, desk.nowMs)),
           ),
         ),

@@ -1,26 +1,29 @@
-// Services, venues, errors and the settings in effect.
+// Services, venues, errors, decisions and the settings in effect.
 
 import { h } from "../dom.js";
 import { count, duration, moment, plain, words, UNKNOWN } from "../format.js";
 import { empty, errorKind, panel, shown, table, tradeLink } from "../parts.js";
 import { Resource } from "../resource.js";
-import { listing } from "./listing.js";
+import { FROM, SYMBOL, TO, listing } from "./listing.js";
 import { serviceList } from "./services.js";
 
 const FIGURES_EVERY_MS = 5000;
+const SERVICE = {
+  name: "service",
+  label: "Service",
+  options: ["api_gateway", "signal_ingest", "executor", "position_monitor"],
+};
 
 export function systemView({ api, desk, query }) {
   const figures = new Resource(api, "/api/health/figures", FIGURES_EVERY_MS, { hears: () => false });
+  const common = { api, desk, query, place: "#/system" };
   const errors = listing({
-    api,
-    desk,
-    query,
-    place: "#/system",
+    ...common,
     path: "/api/live_trading/errors",
     title: "Errors and alarms",
     key: "errors",
     filters: [
-      { name: "service", label: "Service", options: ["api_gateway", "signal_ingest", "executor", "position_monitor"] },
+      SERVICE,
       { name: "kind", label: "Kind", pattern: "[a-z][a-z0-9_.\\-]{0,79}", hint: "such as venue_banned" },
     ],
     columns: errorColumns,
@@ -28,9 +31,32 @@ export function systemView({ api, desk, query }) {
     nothing: "No error or alarm was recorded.",
     hears: () => true,
   });
+  const decisions = listing({
+    ...common,
+    path: "/api/audit",
+    title: "Decisions",
+    key: "decisions",
+    filters: [
+      SERVICE,
+      SYMBOL,
+      {
+        name: "decision",
+        label: "Decision",
+        pattern: "[a-z][a-z0-9_.:\\-]{0,119}",
+        hint: "such as opened or skipped:below_threshold",
+      },
+      FROM,
+      TO,
+    ],
+    columns: decisionColumns,
+    keyOf: (item) => item.id,
+    size: 20,
+    nothing: "Nothing was decided yet.",
+    hears: () => true,
+  });
   return {
     title: "System",
-    resources: [figures, errors.resource],
+    resources: [figures, errors.resource, decisions.resource],
     render: () => [
       h("h1", { class: "unseen" }, "System"),
       h(
@@ -50,6 +76,7 @@ export function systemView({ api, desk, query }) {
         ),
       ),
       errors.render(),
+      decisions.render(),
       panel(
         "Settings in effect",
         { key: "settings" },
@@ -165,10 +192,27 @@ function errorColumns(nowMs) {
     { name: "kind", cell: (error) => errorKind(error.kind) },
     {
       name: "trade",
-      cell: (error) => (error.signal_id ? tradeLink(error.signal_id) : h("span", { class: "quiet" }, "none")),
+      cell: (error) => (error.signal_id ? tradeLink(error.signal_id) : none()),
     },
     { name: "message", cell: (error) => h("span", { class: "message" }, error.message) },
   ];
+}
+
+function decisionColumns(nowMs) {
+  return [
+    { name: "time", cell: (item) => moment(item.decided_at, nowMs) },
+    { name: "service", cell: (item) => words(item.service) },
+    { name: "symbol", cell: (item) => (item.symbol ? h("strong", null, item.symbol) : none()) },
+    { name: "trade", cell: (item) => (item.signal_id ? tradeLink(item.signal_id) : none()) },
+    {
+      name: "decision",
+      cell: (item) => h("span", { title: item.decision }, words(item.decision).replace(":", ": ")),
+    },
+  ];
+}
+
+function none() {
+  return h("span", { class: "quiet" }, "none");
 }
 
 function settings(of) {
