@@ -20,6 +20,19 @@ def test_a_number_without_end_is_refused_by_its_name(name: str, value: str) -> N
         load(TradingSettings, {name.upper(): value})
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("LIVE_TRADING_PER_LEG", "LIVE_TRADING_PER_LEG is not a setting; the nearest one is LIVE_TRADING_PER_LEG_USDT"),
+        ("WATCHLIST_X", "WATCHLIST_X is not a setting; the README's table has them all"),
+    ],
+)
+def test_a_misspelt_setting_is_told_the_nearest_one(name: str, told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(TradingSettings, {name: "5"})
+    assert str(refused.value) == told
+
+
 @pytest.mark.parametrize("name", TIMES)
 def test_the_longest_time_that_is_allowed_can_be_added_to_any_year_of_trading(name: str) -> None:
     unit = {"min": "minutes", "sec": "seconds", "days": "days", "h": "hours"}[name.rsplit("_", 1)[1]]
@@ -61,3 +74,9 @@ def test_what_is_shown_of_a_moved_venue_hides_what_stands_before_the_at() -> Non
         "VENUE_BYBIT_URL": "http://127.0.0.1:4022",
         "VENUE_BYBIT_PROTOCOL": "binance",
     }
+
+
+def test_a_venue_that_is_not_known_is_told_by_its_name() -> None:
+    with pytest.raises(SettingsError, match=r"^kraken is no venue of this version; it knows binance, "):
+        venue_addresses(("binance", "kraken"), {})
+    assert venue_addresses(("kraken",), {"VENUE_KRAKEN_PROTOCOL": "binance"})["kraken"].protocol == "binance"

@@ -85,8 +85,10 @@ async def main() -> None:
     clock = clock_from_environment(environment)
     trading = load(TradingSettings, environment)
     settings = load(ExecutorSettings, environment)
-    if trading.live_trading_mode == "live":  # what is wrong with addresses and keys is said before anything is reached
-        credentials(venue_addresses(trading.live_trading_allowed_exchanges, environment), environment)
+    # What is wrong with addresses and keys is said before anything is reached.
+    allowed = venue_addresses(trading.live_trading_allowed_exchanges, environment)
+    if trading.live_trading_mode == "live":
+        credentials(allowed, environment)
     configure_logging(SERVICE, settings.log_level, clock)
     async with AsyncExitStack() as resources:
         dsn = settings.database_url.get_secret_value()

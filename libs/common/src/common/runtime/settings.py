@@ -5,8 +5,9 @@ A wrong value stops the process with a sentence: the variable, the value, and wh
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -208,7 +209,12 @@ def _unknown(kind: type[ShownSettings], environment: Mapping[str, str]) -> list[
     begun = sorted(name for name in environment if name.startswith(kind.own_prefixes) and name not in known)
     # An address belongs to whoever asks there: EXECUTOR_URL is the gateway's, EXECUTOR_DATABASE_URL the migrations'.
     strange = [name for name in begun if not name.endswith("_URL")]
-    return [f"{name} is not a setting; the nearest ones are in the README's table" for name in strange]
+    return [f"{name} is not a setting; {_nearest(name, known)}" for name in strange]
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"the nearest one is {close[0]}" if close else "the README's table has them all"
 
 
 def _sentence(kind: type[ShownSettings], detail: Any) -> str:

@@ -34,6 +34,11 @@ def venue_addresses(names: Iterable[str], environment: Mapping[str, str]) -> dic
         if url is not None and not url.startswith(("http://", "https://")):
             raise SettingsError(f"{prefix}_URL={url!r}: allowed is an address that starts with http:// or https://")
         protocol = environment.get(f"{prefix}_PROTOCOL") or name
+        if protocol == name and name not in KNOWN_VENUES:
+            known = ", ".join(KNOWN_VENUES)
+            raise SettingsError(
+                f"{name} is no venue of this version; it knows {known}, and others by {prefix}_PROTOCOL"
+            )
         if protocol not in KNOWN_VENUES:
             raise SettingsError(f"{prefix}_PROTOCOL={protocol!r}: allowed are {', '.join(KNOWN_VENUES)}")
         addresses[name] = VenueAddress(name, protocol, url.rstrip("/") if url else None)
