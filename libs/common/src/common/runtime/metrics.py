@@ -53,7 +53,7 @@ ORDERS_HEARD = Counter(
     "tandem_orders_heard_total", "Orders somebody waited for whose end was heard from the stream", ["venue"]
 )
 VENUE_CLOCK_OFFSET = Gauge(
-    "tandem_venue_clock_offset_seconds", "The venue's clock less this machine's, as last asked", ["venue"]
+    "tandem_venue_clock_offset_seconds", "The venue's clock less this machine's, at least, as last asked", ["venue"]
 )
 
 

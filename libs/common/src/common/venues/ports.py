@@ -52,7 +52,7 @@ class MarketData(Protocol):
         ...
 
     async def server_time_offset_seconds(self) -> float:
-        """Venue's clock minus the machine's, halfway through the request."""
+        """Venue's clock minus the machine's, as far as the duration of the request does not explain it."""
         ...
 
     async def close(self) -> None:

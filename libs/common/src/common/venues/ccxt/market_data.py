@@ -1,6 +1,5 @@
 """Public data of a venue over ccxt. Needs no key and cannot change anything."""
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -104,10 +103,10 @@ class CcxtMarketData:
 
     async def server_time_offset_seconds(self) -> float:
         with reading(self.venue):
-            asked = time.time()
+            asked = self._clock.unix_seconds()
             server_ms = await self._exchange.fetch_time()
-            answered = time.time()
-            offset_seconds = float(server_ms) / 1000 - (asked + answered) / 2
+            answered = self._clock.unix_seconds()
+            offset_seconds = offset_at_least(float(server_ms) / 1000, asked, answered)
             VENUE_CLOCK_OFFSET.labels(self.venue).set(offset_seconds)
             return offset_seconds
 
@@ -118,6 +117,15 @@ class CcxtMarketData:
         """Our symbols by ccxt's names, without those that the venue does not list."""
         markets = await self.markets.load()
         return {str(markets[symbol]["symbol"]): symbol for symbol in symbols if symbol in markets}
+
+
+def offset_at_least(server: float, asked: float, answered: float) -> float:
+    """How far the server's clock is surely ahead of ours, below zero behind; zero where the clocks may agree.
+
+    The server said its time at some moment between asking and its answer. A request that waited for its turn, or a
+    machine that was busy, would look like a clock that is wrong by half the wait if it were taken for the middle.
+    """
+    return max(0.0, server - answered) + min(0.0, server - asked)
 
 
 def _moment(milliseconds: Any) -> datetime | None:
