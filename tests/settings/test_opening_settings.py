@@ -17,7 +17,7 @@ SETTINGS = {
     "LIVE_TRADING_LEVERAGE": "3",
     "LIVE_TRADING_TP_RATIO": "0.5",
     "LIVE_TRADING_OB_CONFIRM_SAMPLES": "4",
-    "LIVE_TRADING_OB_CONFIRM_SLEEP_SEC": "0.15",
+    "LIVE_TRADING_OB_CONFIRM_SLEEP_SEC": "0.9",
     "LIVE_TRADING_MONITOR_SEC": "20",
 }
 PNL_HAT = 0.016
@@ -58,8 +58,8 @@ async def test_confirmation_takes_as_many_samples_so_far_apart(group: ServiceGro
     assert [sample["sample"] for sample in samples] == [1, 2, 3, 4]
     times = [datetime.fromisoformat(sample["at"]) for sample in samples]
     pauses = [(after - before).total_seconds() / SPEED for before, after in pairwise(times)]
-    # Each is stamped a moment after its books were read; a busy machine may take longer, but not each time.
-    assert 0.14 <= min(pauses) < 0.7, pauses
+    # Longer than by default, for a busy machine may add to a pause whatever it likes, and takes nothing away.
+    assert min(pauses) > 0.89, pauses
 
 
 async def test_max_concurrent_refuses_one_more_trade(group: ServiceGroup, trade: Trade) -> None:
@@ -74,14 +74,21 @@ async def test_max_concurrent_refuses_one_more_trade(group: ServiceGroup, trade:
 
 async def test_monitor_sec_is_how_often_a_trade_in_a_still_market_is_valued(group: ServiceGroup, trade: Trade) -> None:
     sql = """
-    SELECT sampled_at FROM watchlist.live_trade_spread_sample
-    WHERE signal_id = $1 AND verdict = 'hold' AND evidence ->> 'reason' = 'not_triggered' ORDER BY id
+    SELECT sampled_at, verdict, evidence ->> 'reason' AS reason
+    FROM watchlist.live_trade_spread_sample WHERE signal_id = $1 ORDER BY id
     """
 
-    async def four_samples() -> list[datetime] | None:
-        found = [row["sampled_at"] for row in await group.rows.pool.fetch(sql, trade["id"])]
-        return found if len(found) >= 4 else None
+    async def pauses() -> list[float]:
+        """Market seconds from each sample to a next one that says the same; another verdict is stored at once."""
+        rows = await group.rows.pool.fetch(sql, trade["id"])
+        return [
+            (after["sampled_at"] - before["sampled_at"]).total_seconds()
+            for before, after in pairwise(rows)
+            if (before["verdict"], before["reason"]) == (after["verdict"], after["reason"])
+        ]
 
-    times = await group.until(four_samples, lambda: "the trade was not valued four times")
-    pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
-    assert all(20 <= pause < 60 for pause in pauses), pauses
+    async def one_is_shorter_than_by_default() -> bool | None:
+        return any(pause < 60 for pause in await pauses()) or None
+
+    await group.until(one_is_shorter_than_by_default, lambda: "the trade is not valued more often than by default")
+    assert min(await pauses()) >= 20

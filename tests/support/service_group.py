@@ -118,12 +118,22 @@ class ServiceGroup:
     async def post(
         self, symbol: str, long: str | LegTerms = "100", short: str | LegTerms = "102", **changes: Any
     ) -> dict[str, Any]:
-        """Posts one observation, long on the cheap venue; the caller's prediction meets the thresholds.
+        """Posts one observation."""
+        body = self.observation(symbol, long, short, **changes)
+        answer = await self.http.post(f"{self.service_urls['signal_ingest']}/signals", json=body)
+        assert answer.status_code == 201, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def observation(
+        self, symbol: str, long: str | LegTerms = "100", short: str | LegTerms = "102", **changes: Any
+    ) -> dict[str, Any]:
+        """An observation, long on the cheap venue; the caller's prediction meets the thresholds.
 
         A leg is its price, or what differs from a leg at 100 and 102 that pays 0.01 % every 8 hours.
         """
         cheap, dear = self.venues
-        body = {
+        figures = {
             "symbol": symbol,
             "type": "B",
             "long": _leg(cheap, "100", long),
@@ -131,10 +141,7 @@ class ServiceGroup:
             "pnl_hat": 0.016,
             "win_prob": 0.95,
         }
-        answer = await self.http.post(f"{self.service_urls['signal_ingest']}/signals", json=body | changes)
-        assert answer.status_code == 201, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
+        return figures | changes
 
     async def get(self, service: str, path: str, **query: Any) -> dict[str, Any]:
         """What a service answers."""
