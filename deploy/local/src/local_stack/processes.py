@@ -22,7 +22,7 @@ Probe = Callable[[], Awaitable[str | None]]
 
 _TETHER = Path(__file__).with_name("tether.py")
 _TAIL_LINES = 30
-_PROBE_PAUSE_SECONDS = 0.03
+_PROBE_PAUSE_SECONDS = 0.1
 _OUTPUT_PATIENCE_SECONDS = 1.0
 _INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
