@@ -13,11 +13,11 @@ from rich.console import Console
 
 from common.runtime.clock import ReplayClock
 from local_stack import demo, report
-from local_stack.demo import Demo
+from local_stack.demo import Demo, DemoRequest
 from local_stack.ending import NoAnswer
 from local_stack.screen import Screen
 from local_stack.services import SimulatedVenue
-from venue_sim.scenario import ClockScenario, Expectations, Scenario
+from venue_sim.scenario import ClockScenario, Expectations, Scenario, ScenarioError
 
 STARTS_AT = datetime(2025, 10, 10, 21, tzinfo=UTC)
 ENDS_AT = datetime(2025, 10, 10, 23, tzinfo=UTC)
@@ -222,3 +222,11 @@ async def test_the_tables_show_what_was_traded(tmp_path: Path) -> None:
     for figure in ("take_profit", "long binance / short bybit", "0:10:00", "1000", "1002.9", "2.9"):
         assert figure in text
     assert "Tandem's books equal the venues' own ledgers" in text
+
+
+@pytest.mark.parametrize("venues", [("okx",), ("okx", "okx"), ("kraken", "binance")])
+async def test_what_cannot_be_played_is_not_announced(venues: tuple[str, ...]) -> None:
+    told = io.StringIO()
+    with pytest.raises(ScenarioError, match=f"VENUES={','.join(venues)}: "):
+        await demo.play(DemoRequest("oct-10-2025-sol", venues=venues), Screen(Console(file=told)))
+    assert told.getvalue() == ""

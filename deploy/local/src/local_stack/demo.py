@@ -65,11 +65,11 @@ def find_scenario(name: str) -> Path:
 async def play(request: DemoRequest, screen: Screen) -> int:
     """Plays the scenario and answers the exit code: 0 when every expectation and every figure held."""
     path = find_scenario(request.scenario)
-    scenario = load_scenario(path)
-    introduce(scenario, screen)
+    recorded = load_scenario(path)
+    scenario = played_on(recorded, request.venues) if request.venues else recorded
+    introduce(recorded, screen)
     if request.venues:
-        screen.say(f"Played on {' and '.join(request.venues)} in place of {' and '.join(scenario.venues)}.\n")
-        scenario = played_on(scenario, request.venues)
+        screen.say(f"Played on {' and '.join(request.venues)} in place of {' and '.join(recorded.venues)}.\n")
     allowed = scenario.settings.get("LIVE_TRADING_ALLOWED_EXCHANGES", ",".join(scenario.venues))
     plan = StackPlan(
         scenario_path=path,

@@ -50,7 +50,7 @@ def played_on(scenario: Scenario, names: Sequence[str]) -> Scenario:
             raise ScenarioError(f"VENUES={','.join(names)}: nothing simulates {name!r}; allowed: {', '.join(ON_VENUE)}")
     if len(names) != len(before) or len(set(names)) != len(names):
         raise ScenarioError(
-            f"VENUES={','.join(names)}: allowed are {len(before)} venues in place of {', '.join(before)}"
+            f"VENUES={','.join(names)}: allowed are {len(before)} different ones in place of {', '.join(before)}"
         )
     renamed = dict(zip(before, names, strict=True))
     table = scenario.model_dump(exclude_unset=True)
