@@ -47,6 +47,8 @@ PASSING_ERRORS = (*DATABASE_AWAY, *BUS_ERRORS, VenueError)
 """What a level-triggered loop survives: the next round finds the same work again."""
 ANSWERS_END_WITHIN_SECONDS = 3
 """How long a process that was told to stop waits for the answers that it still gives: a stream of events has no end."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep a connection that is idle: closed under a request, it looks like a service that is away."""
 CANCELLED_AGAIN_SECONDS = 5.0
 
 
@@ -200,6 +202,7 @@ async def serve(app: FastAPI, host: str, port: int, background: list[Coroutine[A
         log_config=None,  # so that uvicorn's lines go where all others go, as JSON
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=ANSWERS_END_WITHIN_SECONDS,
     )
     server = _Server(config)
