@@ -194,7 +194,8 @@ class ServiceGroup:
     async def until(
         self, look: Callable[[], Awaitable[Found | None]], missing: Callable[[], str], seconds: float = PATIENCE_SECONDS
     ) -> Found:
-        """What `look` finds, as soon as it does; fails when that is not in time, or when a service ends."""
+        """What `look` finds, as soon as that is neither None nor False; fails when it is not in time, or when a
+        service ends."""
         return await self.parts.guard(_until(look, missing, seconds))
 
 
@@ -207,7 +208,7 @@ async def _until(look: Callable[[], Awaitable[Found | None]], missing: Callable[
     deadline = time.monotonic() + seconds
     while True:
         found = await look()
-        if found is not None:
+        if found is not None and found is not False:
             return found
         assert time.monotonic() < deadline, f"{missing()} after {seconds:g} s"
         await asyncio.sleep(0.03)
