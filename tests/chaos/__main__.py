@@ -10,15 +10,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.figures import quantile
-from chaos.campaign import killing_cases, play, proxy_cases
+from chaos.campaign import Case, killing_cases, paper_cases, play, proxy_cases
 from chaos.cases import Result
+from chaos.house import Fittings
 from local_stack.venue_choice import ON_VENUE
 
 HOUSES = 4
 PROXIED_HOUSES = 1
+PAPER_HOUSES = 2
+"""A settlement comes once, and there are two cases of it."""
 TARGET_SECONDS = 2.0
 VENUES_PLAYED = 2
 
@@ -47,7 +51,7 @@ def main(wanted: str, venues: tuple[str, ...] = ()) -> int:
 
     The exit code is 1 where anything did not hold, and 2 where there is no such case or no such pair of venues.
     """
-    names = [case.name for case in (*killing_cases(), *proxy_cases())]
+    names = [case.name for case in (*killing_cases(), *proxy_cases(), *paper_cases())]
     if not any(wanted in name for name in names):
         print(f"ONLY={wanted!r}: no case's name contains that; one is called {names[0]!r}", file=sys.stderr)
         return 2
@@ -66,20 +70,19 @@ def main(wanted: str, venues: tuple[str, ...] = ()) -> int:
 
 
 async def play_all(folder: Path, wanted: str, venues: tuple[str, ...]) -> list[Result]:
-    """All houses side by side: what they mostly do is wait."""
-    killing = [case for case in killing_cases() if wanted in case.name]
-    proxied = [case for case in proxy_cases() if wanted in case.name]
-    played = await asyncio.gather(
-        play(folder / "killing", killing, tell, houses=min(HOUSES, len(killing)), venues=venues),
-        play(
-            folder / "proxied",
-            proxied,
-            tell,
-            houses=min(PROXIED_HOUSES, len(proxied)),
-            is_proxied=True,
-            venues=venues,
-        ),
-    )
+    """The houses side by side: what they mostly do is wait. The one on paper takes the place of the proxied one."""
+    plain = Fittings(venues=venues)
+
+    async def group(name: str, cases: Sequence[Case], houses: int, fittings: Fittings) -> list[Result]:
+        chosen = [case for case in cases if wanted in case.name]
+        return await play(folder / name, chosen, tell, houses=min(houses, len(chosen)), fittings=fittings)
+
+    async def proxied_and_on_paper() -> list[Result]:
+        proxied = await group("proxied", proxy_cases(), PROXIED_HOUSES, replace(plain, is_proxied=True))
+        return proxied + await group("paper", paper_cases(), PAPER_HOUSES, replace(plain, is_on_paper=True))
+
+    killing = group("killing", killing_cases(), HOUSES, replace(plain, is_told=True))
+    played = await asyncio.gather(killing, proxied_and_on_paper())
     return [result for results in played for result in results]
 
 

@@ -9,16 +9,31 @@ from pathlib import Path
 
 from chaos import invariants
 from chaos.cases import Result, Trouble, crash, pause, trouble
-from chaos.house import House, NotReached, opened_house, until
+from chaos.house import PLAIN, Fittings, House, NotReached, opened_house, until
 from chaos.market import NO_GAP_PRICE, SYMBOLS
-from chaos.points import ADD_FUNDING, NATS_TROUBLE, PAUSES, POINTS, POSTGRES_TROUBLE, Point
+from chaos.points import (
+    ADD_FUNDING,
+    CLAIM_ALERT,
+    NATS_TROUBLE,
+    PAPER_POINTS,
+    PAUSES,
+    POINTS,
+    POSTGRES_TROUBLE,
+    SEND_ALERT,
+    SETTLE_ALERT,
+    Point,
+)
 from chaos.repeating import all_again, copies_before_the_first_look, copies_while_it_lives
 from chaos.troubles import cut, killed, silent, unanswered
 
 Told = Callable[[Result], None]
 
+SLOW = (CLAIM_ALERT, SEND_ALERT, SETTLE_ALERT)
+"""What is killed here leaves an alert in its hands for two minutes: the other cases are played meanwhile."""
 AT_THE_END_SECONDS = 90.0
 """A message that was in a process's hands when it ended comes again after 30 s; a final account needs 10 s more."""
+AT_THE_END_TOLD_SECONDS = 180.0
+"""An alert that was in a gateway's hands when it ended is free again after 120 s."""
 AT_THE_END_PAUSE_SECONDS = 0.3
 
 _UNFINISHED = """
@@ -29,6 +44,14 @@ SELECT o.symbol, o.id, o.status || ', and not all of its fills are booked' FROM 
 WHERE o.status IN ('intent', 'working', 'unknown') OR o.filled_quantity <> (
     SELECT coalesce(sum(f.quantity), 0) FROM watchlist.operator_flatten_fill f
     WHERE f.order_id = o.id AND f.fee_usdt IS NOT NULL)
+"""
+_NOT_TOLD = """
+SELECT s.symbol, s.id, 'not told of as ' || expected.kind AS status
+FROM watchlist.live_trade_signal s CROSS JOIN (VALUES ('opened'), ('closed'), ('finalised')) AS expected (kind)
+WHERE s.opened_at IS NOT NULL
+    AND NOT EXISTS (SELECT FROM watchlist.alert a WHERE a.kind = expected.kind AND a.about = 'trade ' || s.id)
+UNION ALL
+SELECT a.about, a.id, 'an alert that waits' FROM watchlist.alert a WHERE a.state = 'waiting'
 """
 _WITHOUT_SIGNAL = """
 SELECT e.symbol, e.id, 'an event without a verdict' AS status FROM watchlist.watch_signal_event e
@@ -58,8 +81,8 @@ def trouble_case(what: Trouble, point: Point) -> Case:
 
 
 def killing_cases() -> list[Case]:
-    """Funding first: its cases need a trade that is open at the one settlement."""
-    points = sorted(POINTS, key=lambda point: point.target is not ADD_FUNDING)
+    """Funding first: its cases need a trade that is open at the one settlement. Then what takes its time by itself."""
+    points = sorted(POINTS, key=lambda point: (point.target is not ADD_FUNDING, point.target not in SLOW))
     return [
         *map(crash_case, points),
         *map(pause_case, PAUSES),
@@ -68,6 +91,11 @@ def killing_cases() -> list[Case]:
         Case("copies of an event", copies_before_the_first_look),
         Case("copies of all that was said", copies_while_it_lives),
     ]
+
+
+def paper_cases() -> list[Case]:
+    """What is played in a house on paper; the first ones need the one settlement."""
+    return [Case(f"paper {case.name}", case.play) for case in map(crash_case, PAPER_POINTS)]
 
 
 def proxy_cases() -> list[Case]:
@@ -84,15 +112,14 @@ async def play(
     told: Told,
     *,
     houses: int = 1,
-    is_proxied: bool = False,
-    venues: tuple[str, ...] = (),
+    fittings: Fittings = PLAIN,
 ) -> list[Result]:
     """Plays the cases and then the end of every house; the results in the order in which they came."""
     waiting = deque(cases)
     results: list[Result] = []
 
     async def work(number: int) -> None:
-        async with opened_house(folder / f"house-{number}", is_proxied=is_proxied, venues=venues) as house:
+        async with opened_house(folder / f"house-{number}", fittings) as house:
             await _work(house, waiting, results, told)
 
     await asyncio.gather(*map(work, range(houses)))
@@ -120,16 +147,25 @@ async def end(house: House, before: Sequence[Result]) -> list[Result]:
 
     async def finished() -> bool:
         await house.revive()
-        return not await house.rows(_UNFINISHED) and not await house.rows(_WITHOUT_SIGNAL)
+        return not await _unfinished(house)
 
+    within_seconds = AT_THE_END_SECONDS if house.told is None else AT_THE_END_TOLD_SECONDS
     try:
-        await until("everything is finished", finished, AT_THE_END_SECONDS, AT_THE_END_PAUSE_SECONDS)
+        await until("everything is finished", finished, within_seconds, AT_THE_END_PAUSE_SECONDS)
     except NotReached:
-        left = [*await house.rows(_UNFINISHED), *await house.rows(_WITHOUT_SIGNAL)]
+        left = await _unfinished(house)
         final.failures += [f"(g) {row['symbol']} {row['id']} is still {row['status']}" for row in left]
     repeated = await all_again(house)
     final.failures += await invariants.violations(house)
     final.failures += await invariants.accounts(house)
+    final.failures += await invariants.said(house)
     final.failures += house.revived
     final.name += f", {time.monotonic() - began:.0f} s"
     return [repeated, final]
+
+
+async def _unfinished(house: House) -> list[invariants.Row]:
+    """What has not come to its end: rows with a symbol, an id and where it stands."""
+    queries = (_UNFINISHED, _WITHOUT_SIGNAL, *([_NOT_TOLD] if house.told is not None else []))
+    rows = [row for query in queries for row in await house.rows(query)]
+    return [*rows, *await invariants.unread(house)]

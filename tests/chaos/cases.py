@@ -6,17 +6,21 @@ account) is waited for once, at the end of the house.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+
+import httpx
 
 from chaos import invariants
 from chaos.crashing import End
 from chaos.house import House, NotReached, until
 from chaos.invariants import Row
 from chaos.market import FUNDED_AT, GAP_PRICE, NO_GAP_PRICE, WIDE_GAP_PRICE
-from chaos.points import EXECUTOR, GATEWAY, Point, Side, Stage
+from chaos.points import EXECUTOR, GATEWAY, MONITOR, Point, Side, Stage
+from common.messages.subjects import EVENT_CHANGED, SCALE_IN_REQUESTED, TRADE_CHANGED
+from common.runtime.guard import CSRF_HEADER, SESSION_COOKIE, csrf_token
 from local_stack.processes import PartFailed
 from local_stack.services import title_of
 
@@ -24,8 +28,18 @@ OPEN_WITHIN_SECONDS = 60.0
 REACHED_WITHIN_SECONDS = 150.0
 """A skipped signal is given up five minutes of market time after its event, when its next retry is due."""
 AT_REST_WITHIN_SECONDS = 60.0
+ASKED_WITHIN_SECONDS = 120.0
+"""A key is in hand for a minute after the gateway that took it has died."""
+AGAIN_SECONDS = 0.5
+SLOW_SECONDS = "2"
+"""For how long a slow venue keeps an order's answer: a lease is renewed every half of a second."""
+REJECTIONS = "6"
+"""How many orders a venue rejects: a close gives up after two for a while."""
 WOKEN_SECONDS = 3.0
 """For whatever a process that woke up still does: nothing tells that it has nothing left to do."""
+
+UNKNOWN_EVENT = "watchlist.event.imagined"
+"""The executor's consumer of events gets it, and nobody knows what it means."""
 
 _SIGNALS = "SELECT id, status FROM watchlist.live_trade_signal WHERE symbol = $1 ORDER BY id"
 _FLATTENS = "SELECT state FROM watchlist.operator_flatten WHERE symbol = $1"
@@ -66,7 +80,8 @@ class Trouble:
 
 async def crash(house: House, point: Point, symbol: str) -> Result:
     """The service ends at the point and is started again at once."""
-    result = Result(f"{title_of(point.service)}, {point.stage}", point.name, symbol)
+    on_paper = ", on paper" if house.is_on_paper else ""
+    result = Result(f"{title_of(point.service)}, {point.stage}{on_paper}", point.name, symbol)
     try:
         async with _on_its_way(house, point, symbol, End.DIES):
             await house.reached(point.service, REACHED_WITHIN_SECONDS)
@@ -181,6 +196,28 @@ async def _set_out(house: House, point: Point, symbol: str, end: End) -> asyncio
         case Stage.OPENING | Stage.GOING_QUIET:
             house.arm(point, symbol, end)
             return _posting(house, symbol)
+        case Stage.FUNDING:
+            await opened(house, symbol)
+            house.arm(point, symbol, end)
+            return None
+        case Stage.LEFT_ALONE:
+            await house.stack.parts.kill(title_of(EXECUTOR))
+            house.arm(point, symbol, end)
+            await house.post_observation(symbol)
+            return asyncio.create_task(_heard_again(house, point, symbol))
+        case Stage.STICKING:
+            await house.fault(symbol, kind="stuck")
+            house.arm(point, symbol, end)
+            return _posting(house, symbol)
+        case Stage.QUARANTINING | Stage.GIVING_UP | Stage.QUARANTINING_NEWS:
+            house.arm(point, symbol, end)
+            await _misspoken(house, point.stage, symbol)
+            return None
+        case Stage.SIGNING_IN:
+            house.arm(point, symbol, end)
+            return asyncio.create_task(_signed_in_and_out(house))
+        case Stage.SIGNING_OUT:
+            return asyncio.create_task(_signed_in_and_out(house, partial(house.arm, point, symbol, end)))
         case Stage.SKIPPING:
             await house.price(symbol, NO_GAP_PRICE)
             house.arm(point, symbol, end)
@@ -206,12 +243,24 @@ async def _set_out(house: House, point: Point, symbol: str, end: End) -> asyncio
         case Stage.MOVING_STATE:
             house.arm(point, symbol, end)
             return asyncio.create_task(_state_moved(house, is_repeated=_is_lost(point)))
+        case Stage.MOVING_STATE_BY_KEY:
+            house.arm(point, symbol, end)
+            return asyncio.create_task(_state_moved(house, is_repeated=True, key=f"key-of-{symbol}"))
     signal_id = await opened(house, symbol)
     if point.stage is Stage.SETTLING:
         await _funded(house)
         await closed_on_demand(house, signal_id, is_repeated=True)
-    house.arm(point, symbol, end)
+    if point.stage is Stage.CLOSING_SLOWLY:
+        await house.fault(symbol, kind="delay", seconds=SLOW_SECONDS)
+    house.arm(point, symbol, end, signal_id)
     match point.stage:
+        case Stage.CHANGING:
+            return asyncio.create_task(_until_reached(house, point, partial(house.post_observation, symbol)))
+        case Stage.REFUSING:
+            wish = {"signal_id": signal_id, "entries": 1, "evidence": {}}
+            return asyncio.create_task(_until_reached(house, point, partial(house.say, SCALE_IN_REQUESTED, wish)))
+        case Stage.TAKING_OVER:
+            return asyncio.create_task(_taken_over(house, symbol, signal_id))
         case Stage.SCALING_IN:
             await house.price(symbol, WIDE_GAP_PRICE)
             return _posting(house, symbol)
@@ -220,7 +269,7 @@ async def _set_out(house: House, point: Point, symbol: str, end: End) -> asyncio
         case Stage.CLOSED_BY_HAND:
             await house.close_by_hand(symbol)
             return asyncio.create_task(_closed(house, signal_id))
-        case Stage.CLOSING:
+        case Stage.CLOSING | Stage.CLOSING_SLOWLY:
             return asyncio.create_task(closed_on_demand(house, signal_id, is_repeated=_is_lost(point)))
         case Stage.FLATTENING:
             return asyncio.create_task(_flattened(house, symbol, signal_id, is_repeated=_is_lost(point)))
@@ -296,10 +345,10 @@ async def _flattened(house: House, symbol: str, signal_id: int | None, *, is_rep
     await until(f"{symbol} is told to be flat", told, AT_REST_WITHIN_SECONDS)
 
 
-async def _state_moved(house: House, *, is_repeated: bool) -> None:
+async def _state_moved(house: House, *, is_repeated: bool, key: str | None = None) -> None:
     """Trading moves to reducing and, so that the next case can open, to active again."""
     for state in ("reducing", "active"):
-        ask = partial(house.ask_for_state, state)
+        ask = partial(house.ask_for_state, state, key and f"{key}-{state}")
         await _asked(f"trading to be {state}", ask, is_repeated=is_repeated or state == "active")
         await until(f"trading is {state}", partial(_is_state, house, state), AT_REST_WITHIN_SECONDS)
 
@@ -312,7 +361,7 @@ async def _asked(what: str, ask: Callable[[], Awaitable[bool]], *, is_repeated: 
     async def asked() -> bool:
         return await ask() or not is_repeated
 
-    await until(f"{what} is asked for", asked, AT_REST_WITHIN_SECONDS)
+    await until(f"{what} is asked for", asked, ASKED_WITHIN_SECONDS)
 
 
 async def _closed(house: House, signal_id: int) -> None:
@@ -320,3 +369,59 @@ async def _closed(house: House, signal_id: int) -> None:
         return bool(await house.value(_IS_CLOSED, signal_id))
 
     await until(f"trade {signal_id} is closed", closed, AT_REST_WITHIN_SECONDS)
+
+
+async def _until_reached(house: House, point: Point, act: Callable[[], Awaitable[None]]) -> None:
+    """Does it again and again: a wish is dropped while its trade is busy, and a late observation is a new event."""
+    while not house.has_reached(point.service):
+        await act()
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _heard_again(house: House, point: Point, symbol: str) -> None:
+    """The executor was away when the event was told, and comes back once it is told again."""
+    await house.reached(point.service, REACHED_WITHIN_SECONDS)
+    await house.restart(title_of(EXECUTOR))
+    await until(f"{symbol} is open", partial(_has_become, house, symbol, "open"), OPEN_WITHIN_SECONDS)
+
+
+async def _taken_over(house: House, symbol: str, signal_id: int) -> None:
+    """The strategy's close gets stuck at a venue that rejects its orders, and an operator asks for it."""
+    await house.fault(symbol, kind="reject", times=REJECTIONS)
+    await house.price(symbol, NO_GAP_PRICE)
+    await until(f"{symbol} is closing", partial(_has_become, house, symbol, "closing"), OPEN_WITHIN_SECONDS)
+    await closed_on_demand(house, signal_id, is_repeated=False)
+
+
+async def _misspoken(house: House, stage: Stage, symbol: str) -> None:
+    """Somebody says what nobody understands, and each who hears it has to put it aside."""
+    subject = {Stage.QUARANTINING: EVENT_CHANGED, Stage.GIVING_UP: UNKNOWN_EVENT}.get(stage, TRADE_CHANGED)
+    listeners = [GATEWAY, MONITOR] if subject == TRADE_CHANGED else [EXECUTOR]
+    house.unreadable += [(listener, symbol) for listener in listeners]
+    await house.say(subject, {"about": symbol})
+
+
+async def _signed_in_and_out(house: House, before_leaving: Callable[[], None] = lambda: None) -> None:
+    """Somebody signs in on the page until he is in, is known by his cookie, and signs out until he is out."""
+    url = f"{house.stack.service_url(GATEWAY)}/api/session"
+
+    async def asked(method: str, session: str | None = None, wish: Mapping[str, str] | None = None) -> httpx.Response:
+        headers = {"Cookie": f"{SESSION_COOKIE}={session}", CSRF_HEADER: csrf_token(session)} if session else {}
+        async with httpx.AsyncClient(trust_env=False) as page:
+            return await page.request(method, url, headers=headers, json=wish)
+
+    async def session_begun() -> str | None:
+        with suppress(httpx.TransportError):
+            return (await asked("POST", wish={"token": house.token})).cookies.get(SESSION_COOKIE)
+        return None
+
+    async def is_answered(method: str, *statuses: int) -> bool:
+        with suppress(httpx.TransportError):
+            return (await asked(method, session)).status_code in statuses
+        return False
+
+    session = await until("somebody is in", session_begun, AT_REST_WITHIN_SECONDS)
+    await until("his cookie is good", partial(is_answered, "GET", 200), AT_REST_WITHIN_SECONDS)
+    before_leaving()
+    await until("he is out", partial(is_answered, "DELETE", 204, 401), AT_REST_WITHIN_SECONDS)
+    await until("his cookie is of no use", partial(is_answered, "GET", 401), AT_REST_WITHIN_SECONDS)

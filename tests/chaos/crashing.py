@@ -23,7 +23,7 @@ from aiohttp.client_reqrep import ClientResponse
 from aiohttp.connector import Connection
 from asyncpg.transaction import Transaction
 
-from chaos.points import NATS_TROUBLE, PAUSES, POINTS, POSTGRES_TROUBLE, Side, Target
+from chaos.points import WATCHED, Side, Target
 from common.runtime.service import run
 
 DIRECTORY = "CHAOS_DIRECTORY"
@@ -51,6 +51,8 @@ class Armed:
     nth: int
     symbol: str
     end: str
+    trade: int | None = None
+    """Where it is known already: some calls name nothing else."""
 
     def write(self, directory: Path, service: str) -> None:
         """Arms the service, at once for every process of it."""
@@ -75,7 +77,7 @@ class Trap:
         except FileNotFoundError:
             self._calls = 0
             return
-        if (armed.target, armed.side) != (target.name, side) or not counts(target.only, armed.symbol, arguments):
+        if (armed.target, armed.side) != (target.name, side) or not counts(target.only, armed, arguments):
             return
         self._calls += 1
         if self._calls < armed.nth:
@@ -88,24 +90,43 @@ class Trap:
             await asyncio.sleep(HOLD_POLL_SECONDS)
 
 
-def counts(only: str, symbol: str, arguments: tuple[Any, ...]) -> bool:
-    """Whether a call is one of those that a target means, about the symbol where it says so."""
-    match only:
-        case "any":
-            return True
-        case "wish":
-            return arguments[1] is not None and arguments[0].symbol == symbol
-        case "fills":
-            return bool(arguments[1]) and _symbol_of(arguments[0]) == symbol
-        case "symbol":
-            return symbol in {_symbol_of(argument) for argument in arguments}
+def counts(only: str, armed: Armed, arguments: tuple[Any, ...]) -> bool:
+    """Whether a call is one of those that a target means, about the symbol or the trade where it says so.
+
+    `only` is the name of a way to tell, of those in `_TELLING`, or what the subject of a message begins with.
+    """
+    if only in _TELLING:
+        return _TELLING[only](armed, arguments)
     subject, body = _message(arguments)
     # A wish names its trade by number only, and so does the end of a signal's retries.
-    return subject.startswith(only) and (subject.endswith((".requested", ".ended")) or symbol.encode() in body)
+    return subject.startswith(only) and (subject.endswith((".requested", ".ended")) or armed.symbol.encode() in body)
+
+
+_TELLING: dict[str, Callable[[Armed, tuple[Any, ...]], bool]] = {
+    "any": lambda _armed, _shown: True,
+    "symbol": lambda armed, shown: armed.symbol in {_symbol_of(argument) for argument in shown},
+    "trade": lambda armed, shown: shown[0] == armed.trade,
+    # The ledger itself: what it works on is in no argument.
+    "working": lambda armed, shown: armed.trade in shown[0]._working,
+    "wish": lambda armed, shown: shown[1] is not None and shown[0].symbol == armed.symbol,
+    "sample": lambda armed, shown: shown[1] is None and shown[0].symbol == armed.symbol,
+    "fills": lambda armed, shown: bool(shown[1]) and _symbol_of(shown[0]) == armed.symbol,
+    "payments": lambda armed, shown: bool(shown[2]) and shown[0].symbol == armed.symbol,
+    "held": lambda armed, shown: armed.symbol in shown[1],
+    "told": lambda armed, shown: armed.symbol in shown[1],
+    "alerts": lambda armed, shown: any(armed.symbol in alert.text for alert in shown[0]),
+    "claimed": lambda armed, shown: any(armed.symbol in claimed.alert.text for claimed in shown[-1]),
+    "sent": lambda armed, shown: armed.symbol in shown[0].title + shown[0].text,
+}
+SHOWS_ITSELF, SHOWS_RESULT = frozenset({"working"}), frozenset({"claimed"})
+"""Calls that are known by whose method it is, or only afterwards, by what came of it."""
 
 
 def _symbol_of(value: Any) -> str | None:
-    found = getattr(getattr(value, "trade", value), "symbol", None)
+    """The symbol that an argument is, or has, or what it is about has."""
+    for part in ("trade", "intent", "skipped"):
+        value = getattr(value, part, value)
+    found = getattr(value, "symbol", value)
     return found if isinstance(found, str) else None
 
 
@@ -128,17 +149,19 @@ class _Watched:
         class_name, method = self.target.method.split(".")
         owner = getattr(owner, class_name)
         original: Callable[..., Awaitable[Any]] = getattr(owner, method)
-        shows_itself = class_name == "Msg"
+        shows_itself = class_name == "Msg" or self.target.only in SHOWS_ITSELF
 
         @functools.wraps(original)
         async def watched(self_: Any, *arguments: Any, **named: Any) -> Any:
             shown = (self_,) if shows_itself else (*arguments, *named.values())
             await self.trap.passed(self.target, Side.BEFORE, shown)
-            token = _inside.set(_Call(self, shown))
+            token = _inside.set(_Call(self, shown, _inside.get()))
             try:
                 result = await original(self_, *arguments, **named)
             finally:
                 _inside.reset(token)
+            if self.target.only in SHOWS_RESULT:
+                shown = (*shown, result)
             await self.trap.passed(self.target, Side.AFTER, shown)
             return result
 
@@ -151,14 +174,18 @@ class _Call:
 
     watched: _Watched
     shown: tuple[Any, ...]
+    around: "_Call | None"
+    """The watched call that this one is made in."""
     passed: set[Side] = field(default_factory=set)
 
 
 async def _passed_inside(side: Side) -> None:
     call = _inside.get()
-    if call is not None and side not in call.passed:
-        call.passed.add(side)
-        await call.watched.trap.passed(call.watched.target, side, call.shown)
+    while call is not None:
+        if side not in call.passed:
+            call.passed.add(side)
+            await call.watched.trap.passed(call.watched.target, side, call.shown)
+        call = call.around
 
 
 def _watch_commits() -> None:
@@ -195,10 +222,9 @@ def main(service: str) -> None:
     """Runs the service with its points under watch."""
     bootstrap = importlib.import_module(f"{service}.bootstrap")
     trap = Trap(Path(os.environ[DIRECTORY]), service)
-    points = (*POINTS, *NATS_TROUBLE, *POSTGRES_TROUBLE, *PAUSES)
     by_method = {
         (point.target.module, point.target.method, point.target.only): point.target
-        for point in points
+        for point in WATCHED
         if point.service == service
     }
     for target in by_method.values():

@@ -1,12 +1,14 @@
 """The whole stack with every service under watch: started, armed, ended, started again, asked over HTTP and SQL."""
 
 import asyncio
+import itertools
 import json
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,17 +16,22 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
+import nats
+import orjson
 
 from chaos import crashing
 from chaos.market import observation, write_scenario
+from chaos.paper_books import PAPER_BOOKS, paper_ledgers
 from chaos.points import EXECUTOR, Point
 from common.domain.identifiers import unspelled
 from common.persistence.database import DATABASE_AWAY
+from common.runtime.access import Role, new_token
 from local_stack.nats import answers
 from local_stack.ports import LOOPBACK, Ports, claimed
 from local_stack.processes import Command, Part, PartFailed
 from local_stack.services import SERVICES, title_of, url_at
 from local_stack.stack import LocalStack, StackPlan
+from support.alert_receiver import Receiver, receiving
 from support.embedded_stack import quiet_screen
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.running_stack import RunningStack
@@ -66,9 +73,22 @@ class House:
     """One running stack. Its services may end at any time: that is no failure of the stack."""
 
     def __init__(
-        self, stack: LocalStack, http: httpx.AsyncClient, directory: Path, proxies: Mapping[str, FaultProxy]
+        self,
+        stack: LocalStack,
+        http: httpx.AsyncClient,
+        directory: Path,
+        proxies: Mapping[str, FaultProxy],
+        told: Receiver | None = None,
+        token: str = "",
+        *,
+        is_on_paper: bool = False,
     ) -> None:
         self.stack = stack
+        self.told = told
+        """Who the gateway's alerts go to; None where they are off."""
+        self.token = token
+        """What lets in; empty where nobody is asked for it."""
+        self.is_on_paper = is_on_paper
         self.http = http
         self.directory = directory
         self.short_venue, self.long_venue = (venue.name for venue in stack.venues)
@@ -77,15 +97,18 @@ class House:
         self.revived: list[str] = []
         self.by_hand: list[dict[str, Any]] = []
         """What somebody opened without Tandem, as orders are in the ledger: no trade holds it."""
+        self.unreadable: list[tuple[str, str]] = []
+        """Who has to quarantine a message, and what stands in it."""
         self._pool: asyncpg.Pool[Any] | None = None
+        self._numbers = itertools.count(1)
 
     # --- processes
 
-    def arm(self, point: Point, symbol: str, end: crashing.End) -> None:
+    def arm(self, point: Point, symbol: str, end: crashing.End, trade: int | None = None) -> None:
         """From now on the service comes to this end at the point."""
         for stale in ("reached", "released"):
             (self.directory / f"{point.service}.{stale}").unlink(missing_ok=True)
-        armed = crashing.Armed(point.target.name, point.side, point.nth, symbol, end)
+        armed = crashing.Armed(point.target.name, point.side, point.nth, symbol, end, trade)
         armed.write(self.directory, point.service)
 
     def disarm(self, service: str) -> None:
@@ -94,12 +117,14 @@ class House:
     def release(self, service: str) -> None:
         (self.directory / f"{service}.released").touch()
 
+    def has_reached(self, service: str) -> bool:
+        return (self.directory / f"{service}.reached").exists()
+
     async def reached(self, service: str, within_seconds: float) -> None:
         """Waits until the armed point of a service is reached."""
-        mark = self.directory / f"{service}.reached"
 
         async def look() -> bool:
-            return mark.exists()
+            return self.has_reached(service)
 
         try:
             await until("the point is reached", look, within_seconds)
@@ -214,18 +239,27 @@ class House:
         order = {**where, "who": "chaos", "why": "the test asks for it", "wait_seconds": 0}
         return await self._accepted(url, order, {200, 202, 409})
 
-    async def ask_for_state(self, state: str) -> bool:
-        """The same for a trading state."""
+    async def ask_for_state(self, state: str, key: str | None = None) -> bool:
+        """The same for a trading state; under a key only the answer counts that is kept for it."""
         url = f"{self.stack.service_url('api_gateway')}/api/live_trading/trading_state"
         order = {"state": state, "who": "chaos", "why": "the test asks for it", "wait_seconds": 0}
-        return await self._accepted(url, order, {200, 202})
+        if key is None:
+            return await self._accepted(url, order, {200, 202})
+        return await self._accepted(url, order, {200, 202}, not_yet={409, 503}, headers={"Idempotency-Key": key})
 
-    async def _accepted(self, url: str, body: Mapping[str, object], answers: set[int]) -> bool:
+    async def _accepted(
+        self,
+        url: str,
+        body: Mapping[str, object],
+        answers: AbstractSet[int],
+        not_yet: AbstractSet[int] = frozenset({503}),
+        headers: Mapping[str, str] | None = None,
+    ) -> bool:
         try:
-            response = await self.http.post(url, json=body)
+            response = await self.http.post(url, json=body, headers=headers)
         except httpx.TransportError:
             return False
-        if response.status_code not in answers | {503}:
+        if response.status_code not in answers | not_yet:
             raise NotReached(f"{url} answered {response.status_code} {response.text[:300]}")
         return response.status_code in answers
 
@@ -235,7 +269,22 @@ class House:
 
     async def reject_one_order(self, symbol: str) -> None:
         """The dear venue rejects the next order of the symbol: the other leg is left alone."""
-        await self._command(self.short_venue, "faults", {"kind": "reject", "symbol": symbol, "reason": "margin"})
+        await self.fault(symbol, kind="reject", reason="margin")
+
+    async def fault(self, symbol: str, **fault: str) -> None:
+        """Something goes wrong with the next order of the symbol at the dear venue."""
+        await self._command(self.short_venue, "faults", {"symbol": symbol, **fault})
+
+    async def say(self, subject: str, payload: Mapping[str, object]) -> None:
+        """Publishes a message of somebody else."""
+        number = next(self._numbers)
+        message = {"id": f"chaos-{number}", "subject": subject, "producer": "chaos", "payload": payload}
+        body = orjson.dumps({**message, "sent_at": self.stack.market_clock().now()})
+        connection = await nats.connect(self.stack.nats_url)
+        try:
+            await connection.jetstream().publish(subject, body)
+        finally:
+            await connection.close()
 
     async def close_by_hand(self, symbol: str) -> None:
         """Somebody closes the long leg at its venue, without Tandem."""
@@ -264,6 +313,12 @@ class House:
         (await self.http.post(f"{self.stack.venue(venue).url}/control/{kind}", json=body)).raise_for_status()
 
     async def ledgers(self) -> list[dict[str, Any]]:
+        """What each venue has in its books of our account; on paper they are our own."""
+        if self.is_on_paper:
+            return paper_ledgers({table: await self.rows(query) for table, query in PAPER_BOOKS.items()})
+        return await self.venue_ledgers()
+
+    async def venue_ledgers(self) -> list[dict[str, Any]]:
         """What each venue has in its own books, with our client ids as the ledger has them.
 
         An order of `by_hand` has the name that it has there: not every venue gives it one.
@@ -278,34 +333,56 @@ class House:
         return ledgers
 
 
-@asynccontextmanager
-async def opened_house(folder: Path, *, is_proxied: bool = False, venues: tuple[str, ...] = ()) -> AsyncIterator[House]:
-    """A running house whose market time runs; its services reach NATS and PostgreSQL through proxies if wanted.
+@dataclass(frozen=True)
+class Fittings:
+    """What a house has beyond the services and venues that every house has."""
 
-    `venues`: the dear one and the cheap one, in place of the market's own.
-    """
+    is_proxied: bool = False
+    """The services reach NATS and PostgreSQL through proxies."""
+    is_told: bool = False
+    """Alerts go to somebody, and nobody gets in without a token."""
+    is_on_paper: bool = False
+    venues: tuple[str, ...] = ()
+    """The dear one and the cheap one, in place of the market's own."""
+
+
+PLAIN = Fittings()
+
+
+@asynccontextmanager
+async def opened_house(folder: Path, fittings: Fittings) -> AsyncIterator[House]:
+    """A running house whose market time runs."""
     directory = folder / "points"
     directory.mkdir(parents=True)
     ports = Ports.ephemeral()
     async with AsyncExitStack() as exits:
-        if is_proxied:  # a proxy has to know its target before the target is started
+        if fittings.is_proxied:  # a proxy has to know its target before the target is started
             behind = exits.enter_context(claimed(dict.fromkeys(DOORS, 0)))
             ports = replace(ports, postgres=behind["postgres"], nats=behind["nats"])
         proxies = {
             part: await exits.enter_async_context(fault_proxy(getattr(ports, part)))
-            for part in (DOORS if is_proxied else ())
+            for part in (DOORS if fittings.is_proxied else ())
         }
+        told = await exits.enter_async_context(receiving()) if fittings.is_told else None
+        token, line = new_token("chaos", Role.OPERATE)
+        settings = {"LIVE_TRADING_MODE": "paper", "LIVE_TRADING_CONFIRM_LIVE": ""} if fittings.is_on_paper else {}
+        if told is not None:
+            settings |= {"ALERT_URLS": told.url, "ACCESS_REQUIRED": "1", "ACCESS_TOKENS": line}
         plan = StackPlan(
             scenario_path=write_scenario(folder / "chaos.toml"),
-            scenario_venues=venues,
+            scenario_venues=fittings.venues,
             services=SERVICES,
+            settings=settings,
             call=_under_watch(directory, {DOORS[part]: proxy.port for part, proxy in proxies.items()}),
             ports=ports,
             var=folder / "var",
         )
         stack = await exits.enter_async_context(LocalStack(plan, quiet_screen()))
-        client = httpx.AsyncClient(timeout=httpx.Timeout(HTTP_TIMEOUT_SECONDS), trust_env=False)
-        house = House(stack, await exits.enter_async_context(client), directory, proxies)
+        headers = {"Authorization": f"Bearer {token}"} if fittings.is_told else {}
+        timeout = httpx.Timeout(HTTP_TIMEOUT_SECONDS)
+        client = httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False)
+        http = await exits.enter_async_context(client)
+        house = House(stack, http, directory, proxies, told, token, is_on_paper=fittings.is_on_paper)
         exits.push_async_callback(house.close)
         stack.start_clock()
         yield house

@@ -7,10 +7,14 @@
 (f) every fill, fee and payment of a venue is booked, and P&L agrees to the last digit
 (g) every event has its verdict
 (h) trading is in the state that was asked for last, and each change of it was made and told once
+(i) what a message says that nobody can read is kept by each who heard it
+(j) what somebody had to be told of was sent to him
+(k) what is traded on paper reaches no venue
 
 An order is a trade's or a flatten's; what somebody opened by hand is taken for booked, once, because no trade holds it.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
@@ -54,6 +58,12 @@ _TOLD_STATES = """
 SELECT detail ->> 'state' AS state FROM watchlist.live_trade_error WHERE kind = 'trading_state_changed' ORDER BY id
 """
 _STATE = "SELECT state FROM watchlist.trading_state"
+_QUARANTINED = """
+SELECT service, evidence ->> 'body' AS body FROM watchlist.audit WHERE decision = 'message_quarantined'
+"""
+_ALERTS = """
+SELECT title, state = 'delivered' AS delivered, state = 'given_up' AS given_up FROM watchlist.alert ORDER BY id
+"""
 
 NOTIONAL_SLACK = Decimal("1.05")
 """An entry is sized at the swept price of the short leg; the other one, and the fills, lie a little beside it."""
@@ -70,6 +80,42 @@ async def violations(house: House) -> list[str]:
     changed = [row["state"] for row in await house.rows(_AUDITED_STATES, "trading_state_changed")]
     told = [row["state"] for row in await house.rows(_TOLD_STATES)]
     return found + states(asked, changed, told, await house.value(_STATE))
+
+
+async def said(house: House) -> list[str]:
+    """(i), (j) and (k)."""
+    found = [f"(i) {row['status']}: {row['symbol']}" for row in await unread(house)]
+    if house.told is not None:
+        alerts = await house.rows(_ALERTS)
+        found += [f"(j) nobody was told any more of {alert['title']!r}" for alert in alerts if alert["given_up"]]
+        found += unheard([alert["title"] for alert in alerts if alert["delivered"]], house.told.got)
+    if house.is_on_paper:
+        real = {ledger["venue"]: len(ledger["orders"]) for ledger in await house.venue_ledgers()}
+        found += [f"(k) {venue} took {count} orders of paper accounts" for venue, count in real.items() if count]
+    return found
+
+
+async def unread(house: House) -> list[Row]:
+    """Messages that nobody can read and that somebody who got one has not put aside, as rows of what is unfinished."""
+    kept = [(row["service"], row["body"]) for row in await house.rows(_QUARANTINED)]
+    return [
+        {"symbol": about, "id": service, "status": "a message that was not quarantined"}
+        for service, about in house.unreadable
+        if not any(service == by and about in body for by, body in kept)
+    ]
+
+
+def unheard(delivered: Sequence[str], got: Sequence[Row]) -> list[str]:
+    """(j): titles of alerts that are said to be delivered, and are in no message.
+
+    A message of many alerts names the first ones, and how many more there are.
+    """
+    texts = [f"{message['title']}\n{message['message']}" for message in got]
+    unnamed = sum(int(number) for text in texts for number in re.findall(r"^and (\d+) more$", text, re.MULTILINE))
+    missing = [title for title in delivered if not any(title in text for text in texts)]
+    if len(missing) <= unnamed:
+        return []
+    return [f"(j) {len(missing)} alerts were delivered to nobody, and {unnamed} not named: {'; '.join(missing)}"]
 
 
 async def all_orders(house: House) -> list[Row]:

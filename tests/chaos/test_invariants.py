@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from chaos import invariants
+from chaos.paper_books import paper_ledgers
+from local_stack.reconciliation import VenueLedger
 
 NOON = datetime(2025, 10, 10, 12, tzinfo=UTC)
 
@@ -152,3 +154,46 @@ def test_a_trading_state_that_was_not_asked_for_or_not_told_is_told() -> None:
     assert "the operators were told ['active']" in lost
     twice = invariants.states(asked, ["reducing", "active", "reducing"], ["reducing", "active", "reducing"], "reducing")
     assert [line[:3] for line in twice] == ["(h)", "(h)"]
+
+
+def test_an_alert_that_is_in_no_message_is_told_unless_one_of_the_unnamed_may_be_it() -> None:
+    heard = [
+        {"title": "X trade 1 opened", "message": "X trade 1 opened. See: tandem explain 1"},
+        {"title": "Tandem: 5 alerts (5 opened)", "message": "X trade 2 opened\nX trade 3 opened\nand 3 more"},
+    ]
+    assert invariants.unheard(["X trade 1 opened", "X trade 3 opened"], heard) == []
+    assert invariants.unheard(["X trade 4 opened"], heard) == []
+    (lost,) = invariants.unheard(["X trade 4 opened"], heard[:1])
+    assert lost.startswith("(j) 1 alerts were delivered to nobody, and 0 not named")
+
+
+def test_a_paper_account_is_a_ledger_like_a_venues() -> None:
+    fee, price, quantity = Decimal("0.05"), Decimal(50), Decimal(1)
+    account = {"venue": "bybit", "balance_usdt": Decimal("9999.98")}
+    order = {"id": 7, "venue": "bybit", "symbol": "X", "side": "buy", "reduce_only": False, "client_order_id": "a"}
+    fill = {"id": 8, "venue": "bybit", "symbol": "X", "side": "buy", "order_id": 7, "client_order_id": "a"}
+    payment = {"id": 9, "venue": "bybit", "symbol": "X", "amount_usdt": Decimal("0.03")}
+    (shown,) = paper_ledgers(
+        {
+            "accounts": [account],
+            "orders": [{**order, "filled_quantity": quantity, "average_price": price}],
+            "fills": [{**fill, "price": price, "quantity": quantity, "fee_usdt": fee}],
+            "positions": [{"venue": "bybit", "symbol": "X", "quantity": quantity}],
+            "funding": [payment],
+        }
+    )
+    bought = [intended("a", "bybit", "buy")]
+    assert invariants.effects([shown], bought) == []
+    assert invariants.limits([shown], bought) == []
+    assert invariants.positions([shown], []) != []
+    compared = VenueLedger.model_validate(shown)
+    assert (compared.fees_usdt, compared.funding_usdt) == (fee, Decimal("0.03"))
+    assert compared.earned_usdt == compared.funding_usdt - fee
+    assert (compared.fills[0].fill_id, compared.funding_payments[0].payment_id) == ("8", "9")
+
+
+def test_an_unfilled_order_of_a_paper_account_cost_nothing() -> None:
+    order = {"id": 7, "venue": "bybit", "symbol": "X", "side": "buy", "reduce_only": False, "client_order_id": "a"}
+    unfilled = {**order, "filled_quantity": Decimal(0), "average_price": None}
+    (shown,) = paper_ledgers({"accounts": [{"venue": "bybit", "balance_usdt": Decimal(1)}], "orders": [unfilled]})
+    assert (shown["orders"][0]["quote_usdt"], shown["fills"], shown["positions"]) == (Decimal(0), [], [])

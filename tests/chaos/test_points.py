@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from chaos import cases
-from chaos.campaign import killing_cases, proxy_cases
+from chaos import cases, crashing
+from chaos.campaign import killing_cases, paper_cases, proxy_cases
+from chaos.crashing import End
 from chaos.house import House
-from chaos.points import EXECUTOR, NATS_TROUBLE, PAUSES, POINTS, POSTGRES_TROUBLE, SEND, Point, Side, Stage, Target
+from chaos.points import EXECUTOR, SEND, WATCHED, Point, Side, Stage, Target
 
-ALL: tuple[Point, ...] = (*POINTS, *NATS_TROUBLE, *POSTGRES_TROUBLE, *PAUSES)
-TARGETS = sorted({point.target for point in ALL}, key=lambda target: target.name)
+TARGETS = sorted({point.target for point in WATCHED}, key=lambda target: target.name)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
@@ -34,8 +34,35 @@ def test_no_two_points_watch_the_same_calls_under_different_names() -> None:
 
 
 def test_every_case_has_a_name_of_its_own() -> None:
-    names = Counter(case.name for case in (*killing_cases(), *proxy_cases()))
+    names = Counter(case.name for case in (*killing_cases(), *proxy_cases(), *paper_cases()))
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def _armed(symbol: str = "X1", trade: int | None = 7) -> crashing.Armed:
+    return crashing.Armed("a call", Side.BEFORE, 1, symbol, End.DIES, trade)
+
+
+@pytest.mark.parametrize(
+    ("only", "about_it", "about_another"),
+    [
+        ("symbol", ("X1", 2), ("X10", 2)),
+        ("symbol", (SimpleNamespace(intent=SimpleNamespace(symbol="X1")),), (SimpleNamespace(symbol="X10"),)),
+        ("symbol", (SimpleNamespace(skipped=SimpleNamespace(symbol="X1")), "why"), (SimpleNamespace(trade=None),)),
+        ("trade", (7,), (8,)),
+        ("working", (SimpleNamespace(_working={7}),), (SimpleNamespace(_working=set()),)),
+        ("sample", (SimpleNamespace(symbol="X1"), None, None), (SimpleNamespace(symbol="X1"), "a wish", None)),
+        ("wish", (SimpleNamespace(symbol="X1"), "a wish", None), (SimpleNamespace(symbol="X1"), None, None)),
+        ("held", ("bybit", {"X1": 1}), ("bybit", {"X10": 1})),
+        ("claimed", ([SimpleNamespace(alert=SimpleNamespace(text="X1 opened"))],), ([],)),
+        ("trade.changed", ("trade.changed", b"X1", "id"), ("trade.changed", b"X2", "id")),
+        ("trade.", ("trade.close.requested", b"7", "id"), ("signal.retry.due", b"X1", "id")),
+    ],
+)
+def test_only_the_calls_that_a_point_means_count(
+    only: str, about_it: tuple[Any, ...], about_another: tuple[Any, ...]
+) -> None:
+    assert crashing.counts(only, _armed(), about_it)
+    assert not crashing.counts(only, _armed(), about_another)
 
 
 class _Still(House):
