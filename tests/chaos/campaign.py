@@ -81,7 +81,7 @@ def trouble_case(what: Trouble, point: Point) -> Case:
 
 
 def killing_cases() -> list[Case]:
-    """Funding first: its cases need a trade that is open at the one settlement. Then what takes its time by itself."""
+    """Funding first, a case a house: it needs a trade that is open at the one settlement. Then what takes its time."""
     points = sorted(POINTS, key=lambda point: (point.target is not ADD_FUNDING, point.target not in SLOW))
     return [
         *map(crash_case, points),

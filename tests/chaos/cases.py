@@ -33,6 +33,8 @@ ASKED_WITHIN_SECONDS = 120.0
 AGAIN_SECONDS = 0.5
 SLOW_SECONDS = "2"
 """For how long a slow venue keeps an order's answer: a lease is renewed every half of a second."""
+LATE_SECONDS = "45"
+"""How long a venue shows no payment: until after the final account, and it is looked for again 50 s after the close."""
 REJECTIONS = "6"
 """How many orders a venue rejects: a close gives up after two for a while."""
 WOKEN_SECONDS = 3.0
@@ -45,6 +47,7 @@ _SIGNALS = "SELECT id, status FROM watchlist.live_trade_signal WHERE symbol = $1
 _FLATTENS = "SELECT state FROM watchlist.operator_flatten WHERE symbol = $1"
 _STATE = "SELECT state FROM watchlist.trading_state"
 _IS_CLOSED = "SELECT status = 'closed' FROM watchlist.live_trade_signal WHERE id = $1"
+_IS_FINAL = "SELECT finalised_at IS NOT NULL FROM watchlist.live_trade_signal WHERE id = $1"
 _IN_FLIGHT = """
 SELECT EXISTS (SELECT FROM watchlist.live_trade_signal s WHERE s.symbol = $1 AND (s.status IN ('opening', 'closing')
     OR EXISTS (SELECT FROM watchlist.live_trade_order o
@@ -247,6 +250,8 @@ async def _set_out(house: House, point: Point, symbol: str, end: End) -> asyncio
             house.arm(point, symbol, end)
             return asyncio.create_task(_state_moved(house, is_repeated=True, key=f"key-of-{symbol}"))
     signal_id = await opened(house, symbol)
+    if point.stage is Stage.CORRECTING:
+        await _finalised_too_early(house, symbol, signal_id)
     if point.stage is Stage.SETTLING:
         await _funded(house)
         await closed_on_demand(house, signal_id, is_repeated=True)
@@ -362,6 +367,18 @@ async def _asked(what: str, ask: Callable[[], Awaitable[bool]], *, is_repeated: 
         return await ask() or not is_repeated
 
     await until(f"{what} is asked for", asked, ASKED_WITHIN_SECONDS)
+
+
+async def _finalised_too_early(house: House, symbol: str, signal_id: int) -> None:
+    """The account of a trade is final before its venue shows the payment of the settlement."""
+    await house.fault(symbol, kind="lag", endpoint="funding", seconds=LATE_SECONDS, for_seconds=LATE_SECONDS)
+    await _funded(house)
+    await closed_on_demand(house, signal_id, is_repeated=True)
+
+    async def is_final() -> bool:
+        return bool(await house.value(_IS_FINAL, signal_id))
+
+    await until(f"trade {signal_id} is final", is_final, AT_REST_WITHIN_SECONDS)
 
 
 async def _closed(house: House, signal_id: int) -> None:

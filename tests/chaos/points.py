@@ -48,6 +48,7 @@ class Stage(StrEnum):
     SIGNING_IN = "signing in"
     SIGNING_OUT = "signing out"
     FUNDING = "funding"
+    CORRECTING = "correcting a final account"
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,8 @@ POINTS: tuple[Point, ...] = (
     *_around(EXECUTOR, Stage.QUARANTINING, QUARANTINE, _COMMIT),
     *_around(EXECUTOR, Stage.QUARANTINING, TERM, _ONE_STATEMENT),
     *_around(EXECUTOR, Stage.GIVING_UP, NAK, _ONE_STATEMENT),
-    *_around(EXECUTOR, Stage.FUNDING, ADD_FUNDING, _ONE_STATEMENT),
+    *_around(EXECUTOR, Stage.FUNDING, ADD_FUNDING, _COMMIT),
+    *_around(EXECUTOR, Stage.CORRECTING, ADD_FUNDING, (Side.UNCOMMITTED,)),
     *_around(EXECUTOR, Stage.SETTLING, FINALISE, _COMMIT),
     *_around(INGEST, Stage.OPENING, RECORD, (*_COMMIT, Side.AFTER)),
     *_around(INGEST, Stage.OPENING, EVENT, _ONE_STATEMENT),
