@@ -92,10 +92,12 @@ async def main() -> None:
     configure_logging(SERVICE, settings.log_level, clock)
     async with AsyncExitStack() as resources:
         dsn = settings.database_url.get_secret_value()
-        pool = await within_patience("PostgreSQL", lambda: connect_pool(dsn, SERVICE, size_max=16))
+        pool = await within_patience("PostgreSQL (DATABASE_URL)", lambda: connect_pool(dsn, SERVICE, size_max=16))
         resources.push_async_callback(pool.close)
         nats_url = settings.nats_url.get_secret_value()
-        bus = await within_patience("NATS", lambda: Bus.connect(nats_url, SERVICE, settings.nats_stream_replicas))
+        bus = await within_patience(
+            "NATS (NATS_URL)", lambda: Bus.connect(nats_url, SERVICE, settings.nats_stream_replicas)
+        )
         resources.push_async_callback(bus.close)
         journal = Journal(SERVICE, pool, clock)
         outbox = Outbox(SERVICE, pool, bus, clock)

@@ -103,13 +103,23 @@ function tradingState(desk) {
   );
 }
 
+/** What it means to who has trades open that a service is away. */
+const WITHOUT = {
+  signal_ingest: "While it is away nothing new is seen.",
+  executor: "While it is away nothing opens and nothing closes.",
+  position_monitor: "While it is away nobody takes profits or stops losses.",
+};
+
 export function notices(desk) {
   const said = [];
   const { overview, health } = desk;
   if (overview.problem) {
     said.push(["broken", `✕ The gateway: ${overview.problem.message}. What is shown is as old as the bar says.`]);
   }
-  for (const problem of health.data?.problems ?? []) said.push(["warning", `▲ ${problem}. The rest goes on.`]);
+  for (const problem of health.data?.problems ?? []) {
+    const without = WITHOUT[problem.split(" ", 1)[0]] ?? "The rest goes on.";
+    said.push(["warning", `▲ ${problem}. ${without}`]);
+  }
   for (const [venue, until] of bans(desk))
     said.push(["warning", `▲ ${venue} bans us until ${clockTime(until)}: nothing is asked of it.`]);
   if (!overview.problem && overview.data && !desk.stream.isLive && !document.hidden)
