@@ -57,6 +57,10 @@ CASES: dict[str, tuple[Series, Series]] = {
         {'tandem_alarms_total{kind="position_without_trade"}': [3, 4]},
         {'tandem_alarms_total{kind="position_without_trade"}': [4, 4]},
     ),
+    "TandemTradesLeftAlone": (
+        {'tandem_left_alone_trades{instance="a"}': [1], 'tandem_left_alone_trades{instance="b"}': [2]},
+        {'tandem_left_alone_trades{instance="a"}': [1], 'tandem_left_alone_trades{instance="b"}': [0]},
+    ),
     "TandemCloseNotFinished": ({"tandem_closing_oldest_seconds": [301]}, {"tandem_closing_oldest_seconds": [300]}),
     "TandemTradeNotFinalised": (
         {"tandem_unfinalised_oldest_seconds": [1801]},

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 
 from common.messages import subjects
@@ -31,7 +32,7 @@ from common.venues.ccxt.market_data import connect_market_data
 from common.venues.ccxt.own_orders import OwnOrders
 from common.venues.ccxt.streamed_books import Books, books_as_set
 from common.venues.ccxt.trading import connect_trading_venue
-from common.venues.credentials import Credentials
+from common.venues.credentials import Credentials, credential_variables
 from common.venues.ports import Account, MarketData, OrderDesk
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
@@ -52,7 +53,9 @@ from executor.application.use_cases import Ports, UseCases, use_cases
 from executor.domain.scale_in_payload import ScaleInSettings
 from executor.entrypoints.http import candidate_routes
 from executor.entrypoints.messages import MessageRouter
-from executor.settings import ExecutorSettings, credentials
+from executor.settings import ExecutorSettings, credentials, with_keys
+
+log = structlog.get_logger(__name__)
 
 SERVICE = "executor"
 _VENUES_IN_USE = f"""
@@ -103,7 +106,7 @@ async def main() -> None:
         outbox = Outbox(SERVICE, pool, bus, clock)
         states = PostgresTradingStates(pool, journal, clock)
         await claim_database(pool, trading.live_trading_mode, clock)
-        addresses = venue_addresses(await _venue_names(trading, pool), environment)
+        addresses = await venues_to_reach(trading, pool, environment)
         refuse_replay_on_real_venues(clock, simulated(addresses))
         limits = VenueLimits(clock, bus.venue_limits(), trades=True)
         await limits.hear_bans(addresses)
@@ -132,12 +135,23 @@ async def main() -> None:
         await _run(app, settings, bus, outbox, journal, MessageRouter(does, states), does, exposure, limits)
 
 
-async def _venue_names(trading: TradingSettings, pool: Pool) -> list[str]:
+async def venues_to_reach(
+    trading: TradingSettings, pool: Pool, environment: Mapping[str, str]
+) -> dict[str, VenueAddress]:
     """The allowed venues, and those on which a trade or an order of a flatten is not final: what is open can be closed
-    wherever it is.
+    wherever it is. Where that needs keys that are not there, it is said and left alone: the other trades need an
+    executor too.
     """
+    allowed = trading.live_trading_allowed_exchanges
     in_use = {row["venue"] for row in await pool.fetch(_VENUES_IN_USE)}
-    return sorted({*trading.live_trading_allowed_exchanges, *in_use})
+    addresses = venue_addresses(sorted({*allowed, *in_use}), environment)
+    if trading.live_trading_mode != "live":
+        return addresses
+    reached = with_keys(addresses, allowed, environment)
+    for name in sorted(addresses.keys() - reached.keys()):
+        needs = credential_variables(addresses[name])
+        log.error("venue.without_keys", venue=name, in_use="by a trade or a flatten that is not final", needs=needs)
+    return reached
 
 
 async def _live(

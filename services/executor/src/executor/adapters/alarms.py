@@ -9,7 +9,10 @@ from executor.adapters.measures import ALARMS
 from executor.domain.reconciliation import DriftKind
 
 SILENT_FOR = timedelta(hours=1)
-KINDS = ("unwind_not_done", "unwind_loss", "position_without_trade", *(f"drift_{kind}" for kind in DriftKind))
+KINDS = (
+    *("unwind_not_done", "unwind_loss", "position_without_trade", "trade_left_alone"),
+    *(f"drift_{kind}" for kind in DriftKind),
+)
 
 
 class JournalAlarms:

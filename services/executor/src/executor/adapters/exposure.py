@@ -16,6 +16,7 @@ from common.runtime.clock import Clock
 from executor.adapters.measures import (
     CLOSING_SECONDS,
     DAY_NET_PNL_USDT,
+    LEFT_ALONE_TRADES,
     NOTIONAL_USDT,
     ONE_LEGGED_SECONDS,
     TRADES,
@@ -58,6 +59,10 @@ SELECT (SELECT min(intended_at) FROM watchlist.live_trade_order WHERE status IN 
 _STATUSES = """
 SELECT status, count(*) FROM watchlist.live_trade_signal WHERE status IN ('opening', 'open', 'closing') GROUP BY status
 """
+_LEFT_ALONE = """
+SELECT count(*) FROM watchlist.live_trade_signal
+WHERE status IN ('opening', 'open', 'closing') AND NOT (long_venue = ANY($1) AND short_venue = ANY($1))
+"""
 
 
 class Exposure:
@@ -77,6 +82,7 @@ class Exposure:
         statuses = {row["status"]: row["count"] for row in await self._pool.fetch(_STATUSES)}
         for status in ACTIVE_STATES:
             TRADES.labels(status).set(statuses.get(status, 0))
+        LEFT_ALONE_TRADES.set(await self._pool.fetchval(_LEFT_ALONE, self._venues))
         await self._show_standing()
         state, now = await self._states.current(), self._clock.now()
         for known in TradingState:

@@ -34,6 +34,9 @@ RECOVERY_SECONDS = Histogram(
 ALARMS = Counter("tandem_alarms_total", "What somebody has to know, each time that it was found", ["kind"])
 
 TRADES = Gauge("tandem_trades", "Trades that are not over", ["status"])
+LEFT_ALONE_TRADES = Gauge(
+    "tandem_left_alone_trades", "Trades that are not over, on a venue that this executor does not know"
+)
 NOTIONAL_USDT = Gauge("tandem_notional_usdt", "What Tandem holds on a venue, both directions added up", ["venue"])
 ONE_LEGGED_SECONDS = Gauge(
     "tandem_one_legged_seconds", "How long the worst trade has had legs that do not match, real seconds; 0 without one"

@@ -21,6 +21,7 @@ from common.runtime.tracing import about_trade
 from common.venues.errors import VenueError
 from executor.application.pauses import Pauses
 from executor.application.ports import Bookkeeping, Venues
+from executor.application.reach import Reach
 from executor.domain.records import Trade, TradeBook
 from executor.domain.settlement_sum import was_held
 
@@ -56,8 +57,9 @@ class _Read:
 class Bookkeeper:
     """Keeps the ledger equal to the venues'."""
 
-    def __init__(self, venues: Venues, ledger: Bookkeeping, clock: Clock) -> None:
+    def __init__(self, venues: Venues, ledger: Bookkeeping, reach: Reach, clock: Clock) -> None:
         self._venues = venues
+        self._reach = reach
         self._ledger = ledger
         self._clock = clock
         self._funding_read: dict[int, _Read] = {}
@@ -66,14 +68,16 @@ class Bookkeeper:
 
     async def sweep(self) -> None:
         """One round. A venue that does not answer only delays its own figures."""
-        active = await self._ledger.active_trades()
+        active = [trade for trade in await self._ledger.active_trades() if await self._reach.covers(trade)]
         await self._save_positions(active)
         unbooked = {number for number in await self._ledger.unbooked_trades() if self._fills_read.are_over(number)}
-        unfinalised = await self._ledger.unfinalised_trades()
+        unfinalised = [trade for trade in await self._ledger.unfinalised_trades() if await self._reach.covers(trade)]
         closes = await self._ledger.recent_closes(self._clock.now() - MISSED_LOOKS_FOR)
         due = {trade.id for trade in [*active, *unfinalised] if self._is_due(trade)} | self._due_for_a_late_look(closes)
         for signal_id in sorted(unbooked | due):
             book = await self._ledger.book(signal_id)
+            if not await self._reach.covers(book.trade):
+                continue
             with about_trade(signal_id, book.trade.traceparent):
                 try:
                     await self._book(book, with_fills=signal_id in unbooked, with_funding=signal_id in due)

@@ -23,6 +23,7 @@ from common.venues.urgency import urgent
 from executor.application.entries import EntryOpener
 from executor.application.orders import OrderRunner
 from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger, TradingStates, Venues
+from executor.application.reach import Reach
 from executor.application.reconciling import Reconciler
 from executor.application.traced import traced
 from executor.domain.records import CLOSES_FOR, WHOLE_TRADE, NewOrder, Trade, TradeBook, new_order
@@ -89,6 +90,7 @@ class Closing:
         runner: OrderRunner,
         opener: EntryOpener,
         reconciler: Reconciler,
+        reach: Reach,
         states: TradingStates,
         settings: TradingSettings,
         clock: Clock,
@@ -98,6 +100,7 @@ class Closing:
         self._runner = runner
         self._opener = opener
         self._reconciler = reconciler
+        self._reach = reach
         self._states = states
         self._cooldown = timedelta(seconds=settings.live_trading_close_retry_cooldown_sec)
         self._clock = clock
@@ -107,7 +110,7 @@ class Closing:
         """Moves an open trade to closing and works it; on one that is closing already it only works.
 
         Raises:
-            TradeBusyError: another worker holds the trade for too long.
+            TradeBusyError: another worker holds the trade for too long, or it is another executor's.
             OrderNotSent: the trading state cannot be read.
         """
         authority = authority_of(request.requested_by)
@@ -118,6 +121,8 @@ class Closing:
         await self._take_lease(request.signal_id)
         try:
             book = await self._ledger.book(request.signal_id)
+            if not await self._reach.covers(book.trade):
+                raise TradeBusyError(f"trade {request.signal_id} is on a venue that this executor does not know")
             if book.trade.status is TradeStatus.OPEN:
                 book = await self._ledger.begin_close(await self._opener.settle(book), request)
             elif book.trade.status is TradeStatus.CLOSING and is_operator and not _is_operators(book.trade):

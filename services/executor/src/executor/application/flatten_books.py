@@ -39,6 +39,9 @@ class FlattenBooks:
         self._pauses.forget_all_but({order.id for order in orders})
 
     async def _look_at(self, order: Order) -> None:
+        if order.venue not in self._venues:
+            log.warning("flatten_books.unknown_venue", order=order.client_order_id, venue=order.venue)
+            return
         if not order.is_final:
             await self._sender.ask([order])
             return

@@ -27,6 +27,7 @@ from executor.application.ports import (
     TradeLedger,
     Venues,
 )
+from executor.application.reach import Reach
 from executor.domain.order_machine import OrderStatus
 from executor.domain.reconciliation import DriftKind, Explanation, LegDrift, SeenFill, begins_at, explain, leg_drift
 from executor.domain.records import TradeBook
@@ -53,11 +54,18 @@ class Reconciler:
     """Compares, explains and books. `foreign` is what a trade's venue holds that is not Tandem's, as last found."""
 
     def __init__(
-        self, venues: Venues, ledger: TradeLedger, bookkeeping: Bookkeeping, alarms: Alarms, clock: Clock
+        self,
+        venues: Venues,
+        ledger: TradeLedger,
+        bookkeeping: Bookkeeping,
+        reach: Reach,
+        alarms: Alarms,
+        clock: Clock,
     ) -> None:
         self._venues = venues
         self._ledger = ledger
         self._bookkeeping = bookkeeping
+        self._reach = reach
         self._alarms = alarms
         self._clock = clock
         self._seen: dict[tuple[int, Leg], _Sight] = {}
@@ -75,7 +83,9 @@ class Reconciler:
         active = await self._bookkeeping.active_trades()
         self._forget_all_but({trade.id for trade in active})
         for trade in active:
-            if trade.status is not TradeStatus.OPEN or not await self._ledger.take_lease(trade.id):
+            if not await self._reach.covers(trade) or trade.status is not TradeStatus.OPEN:
+                continue
+            if not await self._ledger.take_lease(trade.id):
                 continue
             with about_trade(trade.id, trade.traceparent):
                 try:

@@ -12,6 +12,7 @@ from common.venues.errors import VenueError
 from executor.application.closing import Closing
 from executor.application.entries import EntryOpener
 from executor.application.ports import StaleTradeError, TradeBusyError, TradeLedger
+from executor.application.reach import Reach
 from executor.application.traced import traced
 from executor.domain.records import TradeBook
 from executor.domain.trade_machine import TradeStatus
@@ -25,8 +26,9 @@ SETTLE_PAUSE_SECONDS_FIRST, SETTLE_PAUSE_SECONDS_MAX = 2.0, 60.0
 class Recovery:
     """Brings every trade to rest."""
 
-    def __init__(self, ledger: TradeLedger, opener: EntryOpener, closing: Closing) -> None:
+    def __init__(self, ledger: TradeLedger, opener: EntryOpener, closing: Closing, reach: Reach) -> None:
         self._ledger = ledger
+        self._reach = reach
         self._opener = opener
         self._closing = closing
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -41,10 +43,10 @@ class Recovery:
         """
         self._reap()
         for signal_id in await self._ledger.unfinished():
-            if signal_id not in self._running and self._is_time(signal_id):
+            if self._is_free(signal_id) and self._is_time(signal_id):
                 self._running[signal_id] = asyncio.create_task(self._resume(signal_id))
         for request in await self._ledger.operator_closes():
-            if request.signal_id not in self._running:
+            if self._is_free(request.signal_id):
                 self._running[request.signal_id] = asyncio.create_task(self._closing.handle(request))
 
     async def renew_leases(self) -> None:
@@ -68,6 +70,10 @@ class Recovery:
             elif failure is not None:
                 raise failure
 
+    def _is_free(self, signal_id: int) -> bool:
+        """Nothing here is at work on the trade, and it is no other executor's."""
+        return signal_id not in self._running and not self._reach.leaves_alone(signal_id)
+
     def _is_time(self, signal_id: int) -> bool:
         return asyncio.get_running_loop().time() >= self._not_before.get(signal_id, 0.0)
 
@@ -76,6 +82,8 @@ class Recovery:
             return
         try:
             book = await self._ledger.book(signal_id)
+            if not await self._reach.covers(book.trade):
+                return
             if book.trade.status in (TradeStatus.OPENING, TradeStatus.OPEN):
                 await self._settle(book)
             elif book.trade.status is TradeStatus.CLOSING:

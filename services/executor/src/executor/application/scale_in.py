@@ -20,7 +20,8 @@ from common.venues.errors import VenueError
 from executor.application.entries import EntryOpener
 from executor.application.opening import gate_rules
 from executor.application.planning import EntryPlanner, Proposal
-from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
+from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeBusyError, TradeLedger, Venues
+from executor.application.reach import Reach
 from executor.application.traced import traced
 from executor.domain.gate import refuse_by_state
 from executor.domain.records import TradeBook
@@ -43,6 +44,7 @@ class ScaleIn:
         planner: EntryPlanner,
         opener: EntryOpener,
         venues: Venues,
+        reach: Reach,
         settings: TradingSettings,
         clock: Clock,
     ) -> None:
@@ -51,18 +53,25 @@ class ScaleIn:
         self._planner = planner
         self._opener = opener
         self._venues = venues
+        self._reach = reach
         self._settings = settings
         self._gate = gate_rules(settings)
         self._rules = settings.scale_in_rules
         self._clock = clock
 
     async def handle(self, request: ScaleInRequested) -> None:
-        """Opens the next entry, or records why not."""
+        """Opens the next entry, or records why not.
+
+        Raises:
+            TradeBusyError: the trade is another executor's.
+        """
         if not await self._trades.take_lease(request.signal_id):
             log.info("scale_in.busy", signal_id=request.signal_id)
             return
         try:
             book = await self._trades.book(request.signal_id)
+            if not await self._reach.covers(book.trade):
+                raise TradeBusyError(f"trade {request.signal_id} is on a venue that this executor does not know")
             refusal = await self._answer(book, request)
             if refusal is not None:
                 await self._signals.refused_scale_in(book.trade, refusal)

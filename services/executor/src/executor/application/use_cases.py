@@ -24,6 +24,7 @@ from executor.application.ports import (
     TradingStates,
     Venues,
 )
+from executor.application.reach import Reach
 from executor.application.reconciling import Reconciler
 from executor.application.recovery import Recovery
 from executor.application.scale_in import ScaleIn
@@ -69,18 +70,19 @@ def use_cases(
     runner = OrderRunner(venues, trades, standings, clock)
     planner = EntryPlanner(venues, standings, settings, clock)
     limits = EntryLimits(settings.live_trading_max_concurrent, unwind_loss_budget_usdt)
-    reconciler = Reconciler(venues, trades, ports.bookkeeping, ports.alarms, clock)
+    reach = Reach(venues, ports.alarms)
+    reconciler = Reconciler(venues, trades, ports.bookkeeping, reach, ports.alarms, clock)
     entries = EntryOpener(venues, trades, runner, standings, reconciler, ports.alarms, limits)
     flatten_sender = OrderSender(venues, ports.flattens, standings, clock)
-    closing = Closing(venues, trades, runner, entries, reconciler, states, settings, clock)
+    closing = Closing(venues, trades, runner, entries, reconciler, reach, states, settings, clock)
     return UseCases(
         opener=SignalOpener(signals, trades, planner, entries, venues, settings, clock),
-        scale_in=ScaleIn(signals, trades, planner, entries, venues, settings, clock),
+        scale_in=ScaleIn(signals, trades, planner, entries, venues, reach, settings, clock),
         closing=closing,
         flattening=Flattening(venues, ports.flattens, flatten_sender, closing, clock),
         flatten_books=FlattenBooks(venues, ports.flattens, flatten_sender, clock),
-        recovery=Recovery(trades, entries, closing),
-        bookkeeper=Bookkeeper(venues, ports.bookkeeping, clock),
+        recovery=Recovery(trades, entries, closing, reach),
+        bookkeeper=Bookkeeper(venues, ports.bookkeeping, reach, clock),
         guardian=Guardian(venues, states, ports.figures, rails, clock),
         reconciler=reconciler,
     )
