@@ -140,7 +140,7 @@ def _leave_the_stray_leg() -> Patches:
 
 
 def _halt_by_name_only() -> Patches:
-    async def no_refusal(self: Any, *_: Any) -> None:
+    async def no_refusal(self: Any, *_: Any, **__: Any) -> None:
         return None
 
     stack = ExitStack()
@@ -164,7 +164,7 @@ PLANTED: Mapping[str, Planted] = {
     "ignore_partial_fills": Planted("an order that ended counts as filled whole", 25, _ignore_partial_fills),
     "forget_the_lease": Planted("nobody checks the lease or the version", 1, _forget_the_lease),
     "send_at_any_age": Planted("an executor that slept sends what it meant to send before", 48, _send_at_any_age),
-    "give_up_early": Planted("an order that is still on its way counts as never sent", 157, _give_up_early),
+    "give_up_early": Planted("an order that is still on its way counts as never sent", 11, _give_up_early),
     "leave_the_stray_leg": Planted("what one leg filled alone is left there", 11, _leave_the_stray_leg),
     "halt_by_name_only": Planted("a halt is stored and nobody looks at it", 215, _halt_by_name_only),
     "forget_the_flatten": Planted("what a flatten cost is not booked", 1, _forget_the_flatten),
