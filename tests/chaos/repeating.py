@@ -11,10 +11,13 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 from chaos.cases import REACHED_WITHIN_SECONDS, Result, closed_on_demand, opened
 from chaos.house import House, NotReached, until
 from common.messages.subjects import COMMAND_STREAM, EVENT_STREAM
+from common.messaging.failures import BUS_ERRORS
 from local_stack.services import title_of
 
 GROUP = "duplicates and reordering"
 COPIES = 3
+BUS_ANSWERS_WITHIN_SECONDS = 30.0
+LOOK_EVERY_SECONDS = 0.1
 
 _numbers = itertools.count(1)
 _DONE = """
@@ -94,7 +97,7 @@ async def _send_again(house: House, streams: Sequence[str], *about: str) -> int:
     """Publishes what the streams hold, and is about any of these texts, anew; how many messages."""
     connection = await nats.connect(house.stack.nats_url)
     try:
-        jetstream = connection.jetstream()
+        jetstream = connection.jetstream(timeout=BUS_ANSWERS_WITHIN_SECONDS)
         messages = [message for stream in streams for message in await _kept(jetstream, stream)]
         wanted = [m for m in messages if not about or any(text.encode() in m.data for text in about)]
         for _ in range(COPIES):
@@ -113,7 +116,7 @@ async def _kept(jetstream: Any, stream: str) -> list[Any]:
         "", stream=stream, ordered_consumer=True, config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
     )
     try:
-        return [await subscription.next_msg(timeout=5) for _ in range(count)]
+        return [await subscription.next_msg(timeout=BUS_ANSWERS_WITHIN_SECONDS) for _ in range(count)]
     finally:
         await subscription.unsubscribe()
 
@@ -125,11 +128,14 @@ async def _all_handled(house: House) -> None:
         jetstream = connection.jetstream()
 
         async def nothing_left() -> bool:
-            consumers = [
-                info for stream in (EVENT_STREAM, COMMAND_STREAM) for info in await jetstream.consumers_info(stream)
-            ]
+            try:
+                consumers = [
+                    info for stream in (EVENT_STREAM, COMMAND_STREAM) for info in await jetstream.consumers_info(stream)
+                ]
+            except BUS_ERRORS:  # a busy bus is asked again
+                return False
             return not any(info.num_pending or info.num_ack_pending for info in consumers if info.config.durable_name)
 
-        await until("every repeated message is handled", nothing_left, REACHED_WITHIN_SECONDS)
+        await until("every repeated message is handled", nothing_left, REACHED_WITHIN_SECONDS, LOOK_EVERY_SECONDS)
     finally:
         await connection.close()
