@@ -134,4 +134,4 @@ _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 def control_client(venue: RunningVenue) -> httpx.AsyncClient:
     """Speaks to the venue's control interface."""
-    return httpx.AsyncClient(base_url=f"{venue.url}/control", verify=_TRUSTS_NOBODY, trust_env=False)
+    return httpx.AsyncClient(base_url=f"{venue.url}/control", verify=_TRUSTS_NOBODY, trust_env=False, timeout=60)

@@ -32,7 +32,9 @@ from venue_sim.account import Account
 
 from .spoken import SPOKEN
 
-TIMEOUT_MS = 250
+PATIENCE_MS = 20_000
+TIMEOUT_MS = 1000
+"""How long an answer is waited for that never comes: long enough for the request to arrive on a busy machine."""
 LOST: list[dict[str, Any]] = [
     {"kind": "timeout", "seconds": 5},
     {"kind": "drop"},
@@ -78,9 +80,11 @@ class Trader:
         return str(SPOKEN[self.protocol].codes[refusal])
 
     async def arm(self, **fault: Any) -> None:
-        """Puts a fault in force."""
+        """Puts a fault in force; where it is that no answer comes, the next request gives up soon."""
         answer = await self.control.post("/faults", json=fault)
         assert answer.status_code == 200, answer.text
+        if fault["kind"] == "timeout":
+            self.market._exchange.timeout = TIMEOUT_MS
 
     async def act(self, kind: str, **parameters: Any) -> None:
         """Makes something happen at the venue."""
@@ -99,9 +103,14 @@ class Trader:
         """Sells SOL at the market, reduce-only."""
         return await self._send(Side.SELL, quantity, client_order_id, reduce_only=True)
 
+    async def asked(self, client_order_id: str = "c1") -> OrderReport | None:
+        """What the venue says of an order, however long that takes."""
+        self.market._exchange.timeout = PATIENCE_MS
+        return await self.account.order("SOL", client_order_id)
+
     async def known(self, client_order_id: str = "c1") -> OrderReport:
         """What the venue says of an order that it must know."""
-        report = await self.account.order("SOL", client_order_id)
+        report = await self.asked(client_order_id)
         assert report is not None
         return report
 
@@ -128,7 +137,7 @@ async def trader(request: pytest.FixtureRequest) -> AsyncIterator[Trader]:
         market, account, desk = await connect_trading_venue(address, TRADING_KEYS, clock)
         stack.push_async_callback(account.close)
         await market.instruments()
-        market._exchange.timeout = TIMEOUT_MS
+        market._exchange.timeout = PATIENCE_MS
         yield Trader(request.param, simulated, market, account, desk, control)
 
 
@@ -139,7 +148,7 @@ async def test_order_lost_before_acceptance_is_unknown_and_surely_not_there(
     await trader.arm(**fault)
     with pytest.raises(OrderOutcomeUnknown):
         await trader.buy()
-    assert await trader.account.order("SOL", "c1") is None
+    assert await trader.asked() is None
     assert (trader.ledger.orders, await trader.fired()) == ([], 1)
 
 

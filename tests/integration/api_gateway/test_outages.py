@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from common.messaging import bus as buses
 from common.persistence import database as pools
 from common.persistence.database import Pool
+from common.runtime import health
 from integration.common.test_fault_proxy import port_of, through
 from support.embedded_stack import Database
 from support.fault_proxy import FaultProxy, fault_proxy
@@ -89,6 +91,13 @@ TROUBLES: list[Trouble] = [
     bus_gone,
     bus_silent,
 ]
+
+
+@pytest.fixture(autouse=True)
+def _silence_is_soon_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buses, "PUBLISH_TIMEOUT_SECONDS", SILENCE_SECONDS)
+    monkeypatch.setattr(buses, "API_TIMEOUT_SECONDS", SILENCE_SECONDS)
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_SECONDS", SILENCE_SECONDS)
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ async def test_the_wish_is_recorded_and_told_with_who_and_why(gateway: Gateway, 
 
 
 async def test_the_answer_waits_for_the_state(gateway: Gateway, rows: LedgerRows) -> None:
-    asking = asyncio.create_task(gateway.http.post(PATH, json=WISH | {"wait_seconds": 10}))
+    asking = asyncio.create_task(gateway.http.post(PATH, json=WISH | {"wait_seconds": 30}))
     await until(lambda: rows.pool.fetchval("SELECT count(*) FROM watchlist.outbox"))
     await rows.pool.execute("UPDATE watchlist.trading_state SET state = 'halted'")
     answer = await asking

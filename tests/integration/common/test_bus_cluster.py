@@ -13,13 +13,22 @@ from nats.aio.client import Client
 
 from common.messages.envelope import Envelope
 from common.messages.subjects import CLOSE_REQUESTED, COMMAND_STREAM, STREAM_SUBJECTS
+from common.messaging import bus as bus_module
 from common.messaging.bus import Bus
 from common.runtime.service import end
 from common.runtime.settings import ServiceSettings, SettingsError, load
 from common.runtime.start import within_patience
 from support.nats_cluster import NatsCluster, nats_cluster
 
+ASK_AGAIN_AFTER_SECONDS = 2.0
+"""Servers that have no leader yet do not answer at all."""
 PLACES = {"DATABASE_URL": "postgresql://a:b@127.0.0.1/c", "HTTP_PORT": "4002"}
+
+
+@pytest.fixture(autouse=True)
+def _asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_module, "PUBLISH_TIMEOUT_SECONDS", ASK_AGAIN_AFTER_SECONDS)
+    monkeypatch.setattr(bus_module, "API_TIMEOUT_SECONDS", ASK_AGAIN_AFTER_SECONDS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

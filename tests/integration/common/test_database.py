@@ -36,8 +36,8 @@ async def proxy(database: Database) -> AsyncIterator[FaultProxy]:
 @pytest.fixture
 async def pool(database: Database, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pool]:
     """As a service's, with all its connections made."""
-    monkeypatch.setattr(pools, "ANSWER_SECONDS", 1.0)
-    monkeypatch.setitem(pools.LOST_CLIENT_SETTINGS, "idle_in_transaction_session_timeout", "500ms")
+    monkeypatch.setattr(pools, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setitem(pools.LOST_CLIENT_SETTINGS, "idle_in_transaction_session_timeout", "1500ms")
     pool = await connect_pool(through(database.dsn_of("executor"), proxy), "test", size_max=CONNECTIONS)
     async with AsyncExitStack() as acquired:
         for _ in range(CONNECTIONS):

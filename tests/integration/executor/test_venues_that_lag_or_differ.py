@@ -14,7 +14,7 @@ from common.messages.contracts import CloseRequested
 from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderReport, OrderState
 from executor.adapters import trade_ledger
-from executor.application import closing, orders, reconciling
+from executor.application import closing, orders, reconciling, recovery
 from executor.domain.reconciliation import DriftKind
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap, quote
@@ -434,7 +434,11 @@ async def test_a_trade_is_nobody_elses_until_its_lease_is_given_back(desk: Execu
     assert await desk.trades.take_lease(signal_id)
 
 
-async def test_unwinding_that_fails_is_tried_again_with_pauses_and_somebody_is_told(desk: ExecutorDesk) -> None:
+async def test_unwinding_that_fails_is_tried_again_with_pauses_and_somebody_is_told(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pause in ("SETTLE_PAUSE_SECONDS_FIRST", "SETTLE_PAUSE_SECONDS_MAX"):
+        monkeypatch.setattr(recovery, pause, 600.0)  # longer than any machine takes for the sweeps of this test
     desk.venues["binance"].fail_next_send(OrderRejected("binance", "no"))
     original = desk.venues["bybit"].send
 

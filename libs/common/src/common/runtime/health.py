@@ -10,6 +10,7 @@ from common.messaging.outbox import Outbox
 from common.persistence.database import DATABASE_AWAY, Pool
 
 CHECK_TIMEOUT_SECONDS = 1.5
+POSTGRES_TIMEOUT_SECONDS = 1.0
 MESSAGE_WAITS_SECONDS_MAX = 10.0
 """A committed message that the bus has not taken after so long says that nothing goes out."""
 
@@ -44,7 +45,7 @@ def postgres_check(pool: Pool) -> Check:
 
     async def check() -> str | None:
         try:
-            await pool.fetchval("SELECT 1", timeout=1)
+            await pool.fetchval("SELECT 1", timeout=POSTGRES_TIMEOUT_SECONDS)
         except DATABASE_AWAY as error:
             return f"{type(error).__name__}: {error}"
         return None
