@@ -1,4 +1,4 @@
-"""A short campaign, the same run twice, and the planted bugs: the long campaign is `make simulate`."""
+"""A short campaign, and the same run twice: the long campaign is `make simulate`."""
 
 import os
 import subprocess
@@ -9,7 +9,6 @@ import pytest
 
 from simulation.campaign import Summary, run_all
 from simulation.plan import plan
-from simulation.planted import PLANTED, plant
 from simulation.run import run
 
 SEEDS = range(1, 41)
@@ -34,18 +33,10 @@ def test_the_same_seed_is_the_same_run_in_another_process_with_other_hashes() ->
     tests = Path(__file__).resolve().parents[1]
     environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": str(tests)}
     command = [sys.executable, "-c", script]
-    there = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    there = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110, check=True)
     assert there.stdout.strip() == here
 
 
 def test_another_seed_is_another_run() -> None:
     assert plan(1) != plan(2)
     assert run(1).digest != run(2).digest
-
-
-@pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_bug_is_found_by_its_seed(name: str) -> None:
-    seed = PLANTED[name].seed
-    assert run(seed).violation is None
-    with plant(name):
-        assert run(seed).violation is not None
