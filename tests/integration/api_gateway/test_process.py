@@ -25,7 +25,7 @@ async def run(*arguments: str, environment: Mapping[str, str] | None = None) -> 
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=pipe, stderr=pipe, env=inherited | dict(environment or {})
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         output, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
@@ -44,7 +44,7 @@ async def gateway_process(dsn: str, nats_url: str, port: int) -> AsyncIterator[t
     url = f"http://127.0.0.1:{port}"
     try:
         async with httpx.AsyncClient(trust_env=False) as http:
-            await until(lambda: is_ready(http, url), seconds=60)
+            await until(lambda: is_ready(http, url), seconds=100)
         yield url, process
     finally:
         if process.returncode is None:
@@ -66,12 +66,12 @@ async def test_the_process_answers_counts_and_ends_when_told(
     await rows.entry(first)
     await rows.entry(await rows.trade("ETH"))
     async with gateway_process(database.dsn_of("api_gateway"), nats_url, free_port) as (url, process):
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-            await until(lambda: history_is_counted(http))
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
+            await until(lambda: history_is_counted(http), seconds=60)
         await the_script_prints_the_open_trades(url)
         await the_script_prints_json_of_as_many_as_asked_for(url, first.id)
         process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0
 
 

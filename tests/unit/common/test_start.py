@@ -23,8 +23,8 @@ async def test_what_does_not_come_is_named_with_the_last_failure() -> None:
     async def connect() -> str:
         raise ConnectionRefusedError("nobody there")
 
-    with pytest.raises(TimeoutError, match=r"the database could not be reached within 0.05 s.*nobody there"):
-        await within_patience("the database", connect, patience_seconds=0.05)
+    with pytest.raises(TimeoutError, match=r"the database could not be reached within 0.3 s.*nobody there"):
+        await within_patience("the database", connect, patience_seconds=0.3)
 
 
 async def test_an_attempt_that_fails_while_it_is_cancelled_does_not_make_the_patience_endless() -> None:

@@ -76,7 +76,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     program = str(Path(sys.executable).parent / "tandem")
     inherited = {"PATH": os.environ["PATH"]}
     return subprocess.run(
-        [program, *arguments], env=inherited | environment, capture_output=True, text=True, timeout=30, check=False
+        [program, *arguments], env=inherited | environment, capture_output=True, text=True, timeout=110, check=False
     )
 
 
