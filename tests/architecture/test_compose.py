@@ -83,7 +83,7 @@ def test_docker_compose_takes_the_files(overlay: str, tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert outcome.returncode == 0, outcome.stderr

@@ -29,7 +29,7 @@ from venue_sim.account import OrderStatus
 from venue_sim.dialects.binance import own_orders as binance_orders
 from venue_sim.faults import FaultSpec
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 LONG_SECONDS = 600.0
 """Of a fault that the test ends, or that outlives it."""
 FAILED = ("venue_unreachable", "venue_refused")

@@ -31,7 +31,7 @@ class StandingClock(SystemClock):
         return NOON
 
 
-async def until(condition: Callable[[], Awaitable[object]], *, seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[object]], *, seconds: float = 60) -> None:
     """Returns once the condition holds; fails when it does not in time."""
     async with asyncio.timeout(seconds):
         while True:

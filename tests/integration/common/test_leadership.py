@@ -12,7 +12,7 @@ from common.persistence.leadership import Leadership, Work
 from support.embedded_stack import Database
 
 SERVICE = "position_monitor"
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 @pytest_asyncio.fixture(loop_scope="session")

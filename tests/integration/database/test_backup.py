@@ -52,7 +52,7 @@ def surroundings(dsn: str) -> dict[str, str]:
 
 def call(script: str, argument: Path, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [SCRIPTS / script, argument], env=dict(environment), check=False, capture_output=True, text=True, timeout=60
+        [SCRIPTS / script, argument], env=dict(environment), check=False, capture_output=True, text=True, timeout=110
     )
 
 

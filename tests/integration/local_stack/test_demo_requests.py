@@ -16,7 +16,7 @@ def demo(scenario: str, var: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         cwd="/",
-        timeout=60,
+        timeout=110,
         check=False,
     )
 

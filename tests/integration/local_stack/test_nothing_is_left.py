@@ -19,7 +19,7 @@ from local_stack.postgres import installation, may_run
 from local_stack.processes import Account
 
 SCRIPT = Path(__file__).with_name("supervised_run.py")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 110
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,7 @@ def test_a_replay_on_a_real_venue_ends_the_process_with_a_sentence() -> None:
         env={**os.environ, **replay, **NOWHERE},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert ended.returncode == 2
