@@ -15,6 +15,7 @@ from local_stack.stack import LocalStack
 from support.otlp_collector import Collector, Seen, otlp_collector
 from support.service_group import ServiceGroup, service_group
 
+UP = ("tandem_dependency_up", "tandem_order_stream_up")
 SETTINGS = {"LIVE_TRADING_SCALE_IN_ENABLED": "0", "OTEL_BSP_SCHEDULE_DELAY": "100"}
 
 
@@ -136,7 +137,7 @@ async def test_an_operators_close_is_linked_to_the_trades_trace(watched: Watched
 
 async def test_every_log_line_about_the_trade_carries_its_trace(watched: Watched, story: Story) -> None:
     lines = [line for line in watched.lines() if line.get("signal_id") == story.signal_id]
-    assert [line["event"] for line in lines] == ["monitor.asked"]
+    assert "monitor.asked" in {line["event"] for line in lines}
     assert {line["trace_id"] for line in lines} == {story.trace_id}
     assert {line["span_id"] for line in lines} <= {span.span_id for span in story.spans}
 
@@ -149,7 +150,6 @@ async def test_metrics_say_what_happened(watched: Watched, story: Story) -> None
             assert executor[f'tandem_orders_total{{outcome="filled",purpose="{purpose}",venue="{venue}"}}'] >= 1
         assert executor[f'tandem_venue_banned_until_timestamp_seconds{{venue="{venue}"}}'] == 0
         assert abs(executor[f'tandem_venue_clock_offset_seconds{{venue="{venue}"}}']) < 2
-        assert executor[f'tandem_order_stream_up{{venue="{venue}"}}'] == 1
     assert executor['tandem_signals_skipped_total{reason="entry_spread_too_small"}'] >= 1
     assert executor['tandem_closes_total{reason="take_profit"}'] == 1
     assert executor['tandem_opening_seconds_count{request="watchlist.event.opened",until="sent"}'] >= 1
@@ -166,12 +166,15 @@ async def test_metrics_say_what_happened(watched: Watched, story: Story) -> None
 async def test_metrics_say_that_nothing_is_away_and_nothing_waits(watched: Watched, story: Story) -> None:
     found: dict[str, list[str]] = {}
 
-    async def all_is_well() -> bool | None:
+    async def all_is_well() -> bool:
         for service in SERVICES:
             samples = await watched.samples(service)
-            away = [name for name, value in samples.items() if name.startswith("tandem_dependency_up") and not value]
+            away = [name for name, value in samples.items() if name.startswith(UP) and not value]
             found[service] = away + (["a message waits"] if samples["tandem_outbox_oldest_seconds"] else [])
-        return not any(found.values()) or None
+        streams = [f'tandem_order_stream_up{{venue="{venue}"}}' for venue in ("binance", "bybit")]
+        missing = [name for name in streams if name not in await watched.samples("executor")]
+        found["executor"] += missing
+        return not any(found.values())
 
     await watched.group.until(all_is_well, lambda: f"not well: {found}")
 
@@ -186,17 +189,17 @@ async def test_labels_are_of_closed_lists(watched: Watched, story: Story) -> Non
 
 async def test_a_ban_is_known_to_every_service_that_asks_and_shown(watched: Watched, story: Story) -> None:
     trade = await watched.group.open_trade(watched.group.symbol())
-    await watched.group.control("bybit", "faults", kind="ban", endpoint="any", for_seconds=5, status=429)
+    # Twice as long as the slowest of the rounds in which a venue is asked.
+    await watched.group.control("bybit", "faults", kind="ban", endpoint="any", for_seconds=10, status=429)
+    services = ("executor", "position_monitor")
 
-    async def known() -> dict[str, Any] | None:
-        services = (await watched.group.get("api_gateway", "/api/health"))["services"]
-        bans = {name: services[name]["venues"]["bybit"]["banned_until"] for name in ("executor", "position_monitor")}
-        return bans if all(bans.values()) else None
+    async def shown() -> bool:
+        health = (await watched.group.get("api_gateway", "/api/health"))["services"]
+        measured = [await watched.samples(service) for service in services]
+        return all(health[service]["venues"].get("bybit", {}).get("banned_until") for service in services) and all(
+            samples['tandem_venue_banned_until_timestamp_seconds{venue="bybit"}'] > 0 for samples in measured
+        )
 
-    bans = await watched.group.until(known, lambda: "the ban is not known to both")
-    assert set(bans) == {"executor", "position_monitor"}
-    for service in ("executor", "position_monitor"):
-        samples = await watched.samples(service)
-        assert samples['tandem_venue_banned_until_timestamp_seconds{venue="bybit"}'] > 0
+    await watched.group.until(shown, lambda: "the ban is not shown of both")
     await watched.group.gap(str(trade["symbol"]), "101", "101")
     await watched.group.signal(str(trade["symbol"]), "closed")
