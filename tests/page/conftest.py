@@ -39,7 +39,8 @@ ALONE = (
 """No sandbox, which root may not have; and nothing that a browser asks of the world by itself."""
 DESK, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=360, height=780)
 
-expect.set_options(timeout=30_000)
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 """What is waited for comes within a second, on a machine that has nothing else to do."""
 
 
@@ -48,6 +49,7 @@ class Seat:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
+        self.page.set_default_timeout(PATIENCE_MS)
         self.url = url
         self.said: list[str] = []
         page.on("console", self._hear)
@@ -93,6 +95,7 @@ async def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) ->
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A browser of its own, at the size of a desk."""
     context = await browser.new_context(viewport=DESK)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     await context.close()
 
