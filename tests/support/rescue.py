@@ -1,6 +1,7 @@
 """The rescue of 10 October 2025, step by step, and what would show that a part acted twice.
 
-The market stands at each gap until its entry is made: a slow machine plays the same trade as a fast one.
+The market stands at each gap until its entry is made, and the past is so long that a gap is news for more than a
+minute: a slow machine plays the same trade as a fast one.
 """
 
 import itertools
@@ -22,7 +23,8 @@ ENTRY_GAPS = (Decimal("0.0125"), Decimal("0.021"), Decimal("0.037"))
 """The dear venue over the cheap one as it opened, and as it widened to its peak."""
 ENTRIES = len(ENTRY_GAPS)
 NO_GAP = Decimal("0.0008")
-PAST_MINUTES = 240
+PAST_MINUTES = 1900
+"""What is seen of a gap counts against it as soon as it is a seventh of all looks: long after the entry is made."""
 _ONCE_A_TRADE = Counter({"entry_begun": 1, "opened": 1, "scale_in_begun": 2, "scaled_in": 2, "closing": 1, "closed": 1})
 _ROUNDING = timedelta(seconds=2)
 

@@ -40,7 +40,7 @@ async def rescued_by_two_then_one(running: RunningStack) -> list[str]:
     return await judge_rescue(running, await finalised(running, signal_id), handovers=1)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_two_replicas_do_everything_once_and_one_goes_on_alone(
     open_stack: Callable[[str], AbstractAsyncContextManager[RunningStack]],
 ) -> None:

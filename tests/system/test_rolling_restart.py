@@ -41,7 +41,7 @@ async def rescued_through_restarts(running: RunningStack) -> list[str]:
     return await judge_rescue(running, await finalised(running, signal_id), handovers=1)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_a_rescue_survives_the_restart_of_every_service(
     open_stack: Callable[[str], AbstractAsyncContextManager[RunningStack]],
 ) -> None:
