@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["support.embedded_stack"]
 
-# How long an example takes says something of the machine, nothing of the property.
-settings.register_profile("any-machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says something of the machine, nothing of the property; and each run has the same examples.
+settings.register_profile("any-machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
 

@@ -78,7 +78,7 @@ def test_position_turns_round_with_the_entry_price_of_the_new_side(venue: Venue)
     assert position.realised_pnl == Decimal("-0.04")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(list(Side)), st.integers(1, 40), st.integers(150, 250)), max_size=12))
 def test_balance_is_always_cash_in_less_cash_out(trades: list[tuple[Side, int, int]]) -> None:
     venue = open_test_venue("binance", balance_usdt=10_000_000)[0]
