@@ -1,5 +1,6 @@
 """Signals and single trades: the statements of `executor.adapters.signal_ledger`, `rows` and `trading_states`."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -220,6 +221,8 @@ def _orders_so_far(transaction: Transaction, since: datetime) -> list[Row]:
             found.append(
                 {
                     **picked(order, ("signal_id", "leg", "purpose")),
+                    "is_active": trade["status"] in ACTIVE_STATES,
+                    "is_of_day": order["intended_at"] >= since,
                     "quantity": order["filled_quantity"],
                     "price": order["reference_price"] if average is None else average,
                     "quantity_with_fee": sum((fill["quantity"] for fill in told), Decimal(0)),
@@ -230,9 +233,12 @@ def _orders_so_far(transaction: Transaction, since: datetime) -> list[Row]:
 
 
 def _funding_so_far(transaction: Transaction, since: datetime) -> list[Row]:
-    ids = {trade["id"] for trade in _not_final(transaction, since)}
-    paid = [row["amount_usdt"] for row in transaction.rows("live_trade_funding") if row["signal_id"] in ids]
-    return [{"sum": sum(paid, Decimal(0))}]
+    sums: dict[int, Decimal] = defaultdict(Decimal)
+    for trade in _not_final(transaction, since):
+        for paid in transaction.having("live_trade_funding", signal_id=trade["id"]):
+            if paid["settled_at"] >= since or trade["status"] not in ACTIVE_STATES:
+                sums[trade["id"]] += paid["amount_usdt"]
+    return [{"signal_id": signal_id, "sum": amount} for signal_id, amount in sums.items()]
 
 
 def _unwound_entries(transaction: Transaction, since: datetime) -> list[Row]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import asyncpg
 import pytest
 
 from common.domain.identifiers import Leg
@@ -186,6 +187,32 @@ async def test_a_payment_that_another_executor_books_while_the_trade_is_summed_u
         await connection.execute(_ADD_PAYMENT, trade.id, desk.clock.now().replace(hour=16, minute=0, second=0))
     assert await summing
     assert (await desk.signal(event()))["funding_usdt"] == Decimal("-0.25")
+
+
+async def test_a_settlement_long_after_the_close_is_somebody_elses_even_where_dust_is_left(
+    desk: ExecutorDesk, database: Database
+) -> None:
+    book = await final_trade(desk)
+    before = await desk.signal(event())
+    # As if the venue had kept a little of the leg, and others held the contract at midnight.
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "UPDATE watchlist.live_trade_fill SET quantity = quantity * 0.999 WHERE side = 'sell' AND venue = 'bybit'"
+    )
+    await owner.close()
+    assert book.trade.closed_at is not None
+    later = book.trade.closed_at + timedelta(hours=1)
+    foreign = FundingPayment("bybit", "SOL", "not-ours", Decimal(-25), later)
+
+    async def shows_all(symbol: str, since: datetime) -> Sequence[FundingPayment]:
+        return [foreign]
+
+    desk.venues["bybit"].funding_payments = shows_all  # type: ignore[method-assign]
+    desk.clock.forward(hours=LATE_LOOKS[-1].total_seconds() / 3600)
+    await desk.bookkeeper.sweep()
+    assert (await desk.signal(event()))["net_pnl_usdt"] == before["net_pnl_usdt"]
+    booked = await desk.pool.fetchval("SELECT count(*) FROM watchlist.live_trade_funding WHERE payment_id = 'not-ours'")
+    assert booked == 0
 
 
 async def test_a_payment_on_what_was_not_held_is_no_correction(desk: ExecutorDesk) -> None:

@@ -13,9 +13,10 @@ from common.messages.contracts import Prediction, RetryDue, RetryEnded
 from common.persistence.database import Connection, connect_pool
 from common.venues.errors import OrderOutcomeUnknown, OrderRejected, VenueUnreachable
 from common.venues.ports import OrderIntent, OrderReport
-from executor.application import orders, planning
+from executor.application import orders, planning, recovery
 from executor.application.planning import Proposal
 from executor.domain.entry_sweep import EntrySweep
+from executor.domain.records import TradeBook
 from support.embedded_stack import Database
 from support.executor_desk import ExecutorDesk, event, executor_desk, gap, quote
 from support.ledger_rows import LedgerRows
@@ -313,6 +314,28 @@ async def test_a_leg_that_keeps_failing_is_left_for_the_cooldown_and_then_closed
     await desk.recovery.settle_all()
     assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
     assert held(desk) == {"bybit": 0, "binance": 0}
+
+
+async def test_a_close_whose_venue_does_not_answer_is_tried_less_and_less_often(
+    desk: ExecutorDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pause in ("SETTLE_PAUSE_SECONDS_FIRST", "SETTLE_PAUSE_SECONDS_MAX"):
+        monkeypatch.setattr(recovery, pause, 600.0)
+    book = await desk.open_trade(event())
+    asked = 0
+
+    async def away(book: TradeBook) -> TradeBook:
+        nonlocal asked
+        asked += 1
+        raise VenueUnreachable("binance", "no answer")
+
+    await desk.pool.execute("UPDATE watchlist.live_trade_signal SET status = 'closing'")
+    with monkeypatch.context() as unreachable:
+        unreachable.setattr(desk.closing._runner, "resolve", away)
+        for _ in range(3):
+            await desk.recovery.settle_all()
+    assert asked == 1
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closing"
 
 
 async def test_the_leg_that_a_killed_process_did_not_get_to_is_closed_by_the_next_one_at_once(

@@ -147,9 +147,44 @@ async def test_a_start_without_the_keys_of_a_venue_that_a_trade_is_on_says_so_an
     trading = load(TradingSettings, SETTINGS | {"LIVE_TRADING_ALLOWED_EXCHANGES": "binance,okx"})
     with structlog.testing.capture_logs() as logged:
         assert sorted(await venues_to_reach(trading, desk.pool, KEYS)) == ["binance", "okx"]
-    (line,) = [line for line in logged if line["event"] == "venue.without_keys"]
-    assert (line["venue"], line["needs"]) == ("bybit", ["VENUE_BYBIT_API_KEY", "VENUE_BYBIT_API_SECRET"])
+    (line,) = [line for line in logged if line["event"] == "venue.out_of_reach"]
+    assert line["venue"] == "bybit"
+    assert "not set: VENUE_BYBIT_API_KEY, VENUE_BYBIT_API_SECRET" in line["error"]
     keys = KEYS | {"VENUE_BYBIT_API_KEY": "key", "VENUE_BYBIT_API_SECRET": "secret"}
     assert sorted(await venues_to_reach(trading, desk.pool, keys)) == ["binance", "bybit", "okx"]
     paper = load(TradingSettings, SETTINGS | {"LIVE_TRADING_MODE": "paper"})
     assert sorted(await venues_to_reach(paper, desk.pool, {})) == ["binance", "bybit"]
+
+
+@pytest.mark.parametrize(
+    ("venue", "environment", "told"),
+    [
+        ("mysim", {}, "mysim is no venue of this version"),
+        ("bybit", {"VENUE_BYBIT_URL": "ftp://there"}, "VENUE_BYBIT_URL='ftp://there'"),
+    ],
+)
+async def test_a_start_without_the_address_of_such_a_venue_says_so_and_goes_on(
+    desk: ExecutorDesk, venue: str, environment: dict[str, str], told: str
+) -> None:
+    await desk.open_trade(event())
+    await desk.pool.execute("UPDATE watchlist.live_trade_signal SET long_venue = $1", venue)
+    trading = load(TradingSettings, SETTINGS | {"LIVE_TRADING_ALLOWED_EXCHANGES": "binance,okx"})
+    with structlog.testing.capture_logs() as logged:
+        assert sorted(await venues_to_reach(trading, desk.pool, KEYS | environment)) == ["binance", "okx"]
+    (line,) = [line for line in logged if line["event"] == "venue.out_of_reach"]
+    assert told in line["error"]
+
+
+async def test_a_flatten_of_a_trade_waits_for_who_knows_its_venue(desk: ExecutorDesk, smaller: ExecutorDesk) -> None:
+    book = await desk.open_trade(event())
+    wish = FlattenRequested(
+        request_id="f-2", venue="bybit", symbol="SOL", requested_by="operator:ada", why="test", include_unowned=False
+    )
+    with pytest.raises(TradeBusyError, match="does not trade on bybit"):
+        await smaller.flattening.handle(wish)
+    row = await desk.pool.fetchrow("SELECT state, evidence FROM watchlist.operator_flatten")
+    assert row is not None
+    assert (row["state"], row["evidence"]["waits_for"]) == ("working", "an executor that trades on bybit")
+    await desk.flattening.handle(wish)
+    assert (await desk.trades.book(book.trade.id)).trade.status == "closed"
+    assert await desk.pool.fetchval("SELECT state FROM watchlist.operator_flatten") == "flat"

@@ -259,6 +259,13 @@ async def test_a_trade_that_closed_longer_ago_than_a_day_and_is_still_not_final_
     assert await day_pnl(desk) == DayPnl(Decimal(0), Decimal(0))
 
 
+async def test_what_an_open_trade_lost_on_another_day_is_no_loss_of_this_one(desk: ExecutorDesk) -> None:
+    await desk.open_trade(event())
+    assert (await day_pnl(desk)).not_final_usdt < 0, "its fees"
+    desk.clock.forward(hours=24, seconds=1)
+    assert await day_pnl(desk) == DayPnl(Decimal(0), Decimal(0))
+
+
 async def test_a_halt_while_the_rails_are_looked_at_stays_a_halt(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

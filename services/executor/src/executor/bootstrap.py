@@ -24,7 +24,7 @@ from common.runtime.clock import Clock, clock_from_environment
 from common.runtime.health import nats_check, outbox_check, postgres_check
 from common.runtime.logging import configure_logging
 from common.runtime.service import create_app, every_real, refuse_replay_on_real_venues, serve
-from common.runtime.settings import TradingSettings, load
+from common.runtime.settings import SettingsError, TradingSettings, load
 from common.runtime.start import within_patience
 from common.venues.addresses import VenueAddress, in_effect, simulated, venue_addresses
 from common.venues.ccxt.limits import VenueLimits
@@ -32,7 +32,7 @@ from common.venues.ccxt.market_data import connect_market_data
 from common.venues.ccxt.own_orders import OwnOrders
 from common.venues.ccxt.streamed_books import Books, books_as_set
 from common.venues.ccxt.trading import connect_trading_venue
-from common.venues.credentials import Credentials, credential_variables
+from common.venues.credentials import Credentials
 from common.venues.ports import Account, MarketData, OrderDesk
 from executor.adapters.alarms import JournalAlarms
 from executor.adapters.bookkeeping import PostgresBookkeeping
@@ -53,7 +53,7 @@ from executor.application.use_cases import Ports, UseCases, use_cases
 from executor.domain.scale_in_payload import ScaleInSettings
 from executor.entrypoints.http import candidate_routes
 from executor.entrypoints.messages import MessageRouter
-from executor.settings import ExecutorSettings, credentials, with_keys
+from executor.settings import ExecutorSettings, credentials
 
 log = structlog.get_logger(__name__)
 
@@ -139,18 +139,22 @@ async def venues_to_reach(
     trading: TradingSettings, pool: Pool, environment: Mapping[str, str]
 ) -> dict[str, VenueAddress]:
     """The allowed venues, and those on which a trade or an order of a flatten is not final: what is open can be closed
-    wherever it is. Where that needs keys that are not there, it is said and left alone: the other trades need an
-    executor too.
+    wherever it is. Where that needs keys or an address that are not there, it is said and left alone: the other trades
+    need an executor too.
     """
     allowed = trading.live_trading_allowed_exchanges
     in_use = {row["venue"] for row in await pool.fetch(_VENUES_IN_USE)}
-    addresses = venue_addresses(sorted({*allowed, *in_use}), environment)
-    if trading.live_trading_mode != "live":
-        return addresses
-    reached = with_keys(addresses, allowed, environment)
-    for name in sorted(addresses.keys() - reached.keys()):
-        needs = credential_variables(addresses[name])
-        log.error("venue.without_keys", venue=name, in_use="by a trade or a flatten that is not final", needs=needs)
+    reached = venue_addresses(allowed, environment)
+    for name in sorted(in_use - set(allowed)):
+        try:
+            address = venue_addresses((name,), environment)
+            if trading.live_trading_mode == "live":
+                credentials(address, environment)
+        except SettingsError as error:
+            used_by = "a trade or a flatten that is not final"
+            log.warning("venue.out_of_reach", venue=name, used_by=used_by, error=str(error))
+        else:
+            reached |= address
     return reached
 
 

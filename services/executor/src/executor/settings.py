@@ -1,6 +1,6 @@
 """The executor's own settings, and the keys that no other service has."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 from pydantic import Field
@@ -36,17 +36,6 @@ class ExecutorSettings(ServiceSettings):
             self.executor_unwinds_per_hour_max,
             self.executor_clock_offset_max_sec,
         )
-
-
-def with_keys(
-    addresses: Mapping[str, VenueAddress], allowed: Collection[str], environment: Mapping[str, str]
-) -> dict[str, VenueAddress]:
-    """The allowed venues, and of all others those whose keys are there."""
-    return {
-        name: address
-        for name, address in addresses.items()
-        if name in allowed or credentials_from(address, environment) is not None
-    }
 
 
 def credentials(addresses: Mapping[str, VenueAddress], environment: Mapping[str, str]) -> dict[str, Credentials]:

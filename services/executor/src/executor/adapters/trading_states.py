@@ -28,18 +28,20 @@ _IS_NOT_FINAL = """
  OR (trade.status IN ('closed', 'failed') AND trade.finalised_at IS NULL AND trade.closed_at >= $1))
 """
 _ORDERS_SO_FAR = f"""
-SELECT placed.signal_id, placed.leg, placed.purpose, placed.filled_quantity AS quantity,
+SELECT placed.signal_id, trade.status IN ('opening', 'open', 'closing') AS is_active,
+       placed.intended_at >= $1 AS is_of_day, placed.leg, placed.purpose, placed.filled_quantity AS quantity,
        coalesce(placed.average_price, placed.reference_price) AS price,
        coalesce(sum(fill.quantity) FILTER (WHERE fill.fee_usdt IS NOT NULL), 0) AS quantity_with_fee,
        coalesce(sum(fill.fee_usdt), 0) AS fees_usdt
 FROM watchlist.live_trade_signal AS trade
 JOIN watchlist.live_trade_order AS placed ON placed.signal_id = trade.id AND placed.filled_quantity > 0
 LEFT JOIN watchlist.live_trade_fill AS fill ON fill.signal_id = trade.id AND fill.order_id = placed.id
-WHERE {_IS_NOT_FINAL} GROUP BY placed.id
+WHERE {_IS_NOT_FINAL} GROUP BY trade.id, placed.id
 """  # noqa: S608  a condition of ours
 _FUNDING_SO_FAR = f"""
-SELECT coalesce(sum(paid.amount_usdt), 0) FROM watchlist.live_trade_signal AS trade
-JOIN watchlist.live_trade_funding AS paid ON paid.signal_id = trade.id WHERE {_IS_NOT_FINAL}
+SELECT paid.signal_id, sum(paid.amount_usdt) FROM watchlist.live_trade_signal AS trade
+JOIN watchlist.live_trade_funding AS paid ON paid.signal_id = trade.id
+WHERE {_IS_NOT_FINAL} AND (paid.settled_at >= $1 OR trade.status IN ('closed', 'failed')) GROUP BY paid.signal_id
 """  # noqa: S608
 _UNWOUND_ENTRIES = """
 SELECT count(DISTINCT (signal_id, entry)) FROM watchlist.live_trade_order WHERE purpose = 'unwind' AND intended_at >= $1
@@ -101,9 +103,9 @@ class PostgresRailFigures:
         since = now - timedelta(days=1)
         final = await self._pool.fetchval(_DAY_NET_PNL, since)
         orders = [_order(row) for row in await self._pool.fetch(_ORDERS_SO_FAR, since)]
-        funding = await self._pool.fetchval(_FUNDING_SO_FAR, since)
+        funding = {row["signal_id"]: row["sum"] for row in await self._pool.fetch(_FUNDING_SO_FAR, since)}
         unwinds = await self._pool.fetchval(_UNWOUND_ENTRIES, now - timedelta(hours=1))
-        return DayPnl(final, realised_usdt(orders) + funding), unwinds
+        return DayPnl(final, realised_usdt(orders, funding)), unwinds
 
 
 def _order(row: asyncpg.Record) -> OrderSoFar:

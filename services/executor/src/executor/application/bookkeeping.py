@@ -110,13 +110,15 @@ class Bookkeeper:
 
     async def _book_funding(self, trade: Trade, leg: Leg) -> None:
         """Only settlements while the leg held something belong to the trade: what is on the same contract besides, and
-        what comes after its last fill, is somebody else's.
+        what comes after its close, is somebody else's, even where the trade left dust.
         """
         changes = await self._ledger.leg_changes(trade, leg)
         if not changes:
             return
         payments = await self._venues[trade.venue(leg)].account.funding_payments(trade.symbol, changes[0][0])
         within = [payment for payment in payments if was_held(changes, payment.settled_at)]
+        if trade.closed_at is not None:
+            within = [payment for payment in within if payment.settled_at <= trade.closed_at + SETTLED_AFTER]
         await self._ledger.add_funding(trade, leg, within)
 
     async def _save_positions(self, active: Iterable[Trade]) -> None:

@@ -118,11 +118,11 @@ class Closing:
         if not may_send(await self._states.current(), Purpose.CLOSE, authority):
             log.warning("close.halted", signal_id=request.signal_id, reason=request.reason)
             return
+        self._reach.check(request.signal_id)
         await self._take_lease(request.signal_id)
         try:
             book = await self._ledger.book(request.signal_id)
-            if not await self._reach.covers(book.trade):
-                raise TradeBusyError(f"trade {request.signal_id} is on a venue that this executor does not know")
+            await self._reach.require(book.trade)
             if book.trade.status is TradeStatus.OPEN:
                 book = await self._ledger.begin_close(await self._opener.settle(book), request)
             elif book.trade.status is TradeStatus.CLOSING and is_operator and not _is_operators(book.trade):

@@ -57,8 +57,7 @@ class Flattening:
         if flatten.is_over:
             return
         if request.venue not in self._venues:
-            reason = f"this executor does not trade on {request.venue}"
-            await self._ledger.tell(flatten, "refused", {"reason": reason, "allowed": sorted(self._venues)})
+            await self._leave(flatten)
             return
         try:
             if await self._close_trade(flatten):
@@ -68,6 +67,15 @@ class Flattening:
         except (TradeBusyError, VenueUnreachable, VenueBanned) as error:
             await self._ledger.tell(flatten, "working", {"waits_for": str(error)})
             raise
+
+    async def _leave(self, flatten: Flatten) -> None:
+        """What is on a venue that this executor does not know: where a trade is, somebody else must know it."""
+        venue = flatten.request.venue
+        reason = f"this executor does not trade on {venue}"
+        if await self._ledger.active_trade(venue, flatten.request.symbol) is not None:
+            await self._ledger.tell(flatten, "working", {"waits_for": f"an executor that trades on {venue}"})
+            raise TradeBusyError(reason)
+        await self._ledger.tell(flatten, "refused", {"reason": reason, "allowed": sorted(self._venues)})
 
     async def _close_trade(self, flatten: Flatten) -> bool:
         """True once no trade has a leg there."""

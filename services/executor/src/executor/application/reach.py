@@ -2,7 +2,7 @@
 
 import structlog
 
-from executor.application.ports import Alarms, Venues
+from executor.application.ports import Alarms, TradeBusyError, Venues
 from executor.domain.records import Trade
 
 log = structlog.get_logger(__name__)
@@ -20,12 +20,22 @@ class Reach:
         """Whether the trade was found to be out of reach; a trade never changes its venues."""
         return signal_id in self._left_alone
 
+    def check(self, signal_id: int) -> None:
+        """Raises TradeBusyError where the trade was found to be out of reach: its messages go back to the bus."""
+        if self.leaves_alone(signal_id):
+            raise TradeBusyError(f"trade {signal_id} is on a venue that this executor does not know")
+
+    async def require(self, trade: Trade) -> None:
+        """Raises TradeBusyError where a venue of a trade is not known."""
+        await self.covers(trade)
+        self.check(trade.id)
+
     async def covers(self, trade: Trade) -> bool:
         """Whether both venues of a trade are known."""
         unknown = [venue for venue in (trade.long_venue, trade.short_venue) if venue not in self._venues]
         if unknown and trade.id not in self._left_alone:
-            self._left_alone.add(trade.id)
             await self._tell(trade, unknown)
+            self._left_alone.add(trade.id)
         return not unknown
 
     async def _tell(self, trade: Trade, unknown: list[str]) -> None:

@@ -91,6 +91,9 @@ class Recovery:
                 self._pause_if_unsettled(signal_id, bool(book.unresolved_orders))
         except StaleTradeError:
             log.info("recovery.taken_elsewhere", signal_id=signal_id)
+        except VenueError:
+            self._pause_if_unsettled(signal_id, unsettled=True)
+            raise
         finally:
             await self._ledger.release_lease(signal_id)
 

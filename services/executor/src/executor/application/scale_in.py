@@ -20,7 +20,7 @@ from common.venues.errors import VenueError
 from executor.application.entries import EntryOpener
 from executor.application.opening import gate_rules
 from executor.application.planning import EntryPlanner, Proposal
-from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeBusyError, TradeLedger, Venues
+from executor.application.ports import EntryRefused, SignalLedger, StaleTradeError, TradeLedger, Venues
 from executor.application.reach import Reach
 from executor.application.traced import traced
 from executor.domain.gate import refuse_by_state
@@ -65,13 +65,13 @@ class ScaleIn:
         Raises:
             TradeBusyError: the trade is another executor's.
         """
+        self._reach.check(request.signal_id)
         if not await self._trades.take_lease(request.signal_id):
             log.info("scale_in.busy", signal_id=request.signal_id)
             return
         try:
             book = await self._trades.book(request.signal_id)
-            if not await self._reach.covers(book.trade):
-                raise TradeBusyError(f"trade {request.signal_id} is on a venue that this executor does not know")
+            await self._reach.require(book.trade)
             refusal = await self._answer(book, request)
             if refusal is not None:
                 await self._signals.refused_scale_in(book.trade, refusal)
