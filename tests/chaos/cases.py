@@ -92,7 +92,8 @@ async def crash(house: House, point: Point, symbol: str) -> Result:
             was_in_flight = await house.value(_IN_FLIGHT, symbol)
             ready_seconds = await house.restart(title_of(point.service))
             await _at_rest(house, symbol)
-            if was_in_flight and point.service == EXECUTOR:
+            # After orders that the venue refused comes the cooldown, which is no time of recovery.
+            if was_in_flight and point.service == EXECUTOR and point.stage is not Stage.TAKING_OVER:
                 result.resolved_seconds = time.monotonic() - ready_seconds
         await _look(house, result)
     except NOT_DONE as error:

@@ -223,7 +223,8 @@ def effects(ledgers: Sequence[Row], orders: Sequence[Row]) -> list[str]:
     intended = {order["client_order_id"]: order for order in orders}
     found = []
     for ledger in ledgers:
-        taken = Counter(order["client_order_id"] for order in ledger["orders"])
+        # What somebody does by hand has no name, and may be done more than once.
+        taken = Counter(order["client_order_id"] for order in ledger["orders"] if order["client_order_id"])
         found += [f"(b) {ledger['venue']} took {name} {times} times" for name, times in taken.items() if times > 1]
         for order in ledger["orders"]:
             intent = intended.get(order["client_order_id"])

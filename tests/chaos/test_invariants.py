@@ -93,6 +93,15 @@ def test_an_order_of_somebody_else_is_right_once_its_fill_is_booked_by_its_id() 
     assert [fill["client_order_id"] for fill in named] == ["external-bybit-X-7", "a"]
 
 
+def test_what_is_closed_by_hand_twice_is_no_order_of_ours_that_took_effect_twice() -> None:
+    by_hand = ledger("bybit", "0", taken("a"), taken("", reduce_only=True), taken("", reduce_only=True))
+    by_hand["fills"] = [
+        {"client_order_id": "", "venue_order_id": "order-", "symbol": "X", "fill_id": "7"},
+    ]
+    booked = [*HEDGED, intended("external-bybit-X-7", "bybit", "sell")]
+    assert invariants.effects([by_hand], booked) == []
+
+
 def test_two_trades_of_a_symbol_at_once_are_told() -> None:
     first = {"symbol": "X", "id": 1, "opened_at": NOON, "closed_at": NOON + timedelta(hours=1)}
     after = {"symbol": "X", "id": 2, "opened_at": NOON + timedelta(hours=1), "closed_at": NOON + timedelta(hours=2)}
