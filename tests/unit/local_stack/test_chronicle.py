@@ -30,7 +30,7 @@ def decision(number: int, name: str, **evidence: Any) -> dict[str, Any]:
     return {"id": number, "decided_at": AT, "decision": name, "symbol": "SOL", "event_id": 7, "evidence": evidence}
 
 
-def refused(interval_hours: int) -> dict[str, Any]:
+def refused(interval_hours: int | None) -> dict[str, Any]:
     leg = {"venue": "binance", "funding_rate": -0.02, "funding_interval_hours": interval_hours}
     other = {"venue": "bybit", "funding_rate": None, "funding_interval_hours": None}
     return {
@@ -95,6 +95,8 @@ async def test_a_refused_gap_is_told_again_when_an_interval_has_changed() -> Non
     assert await told(chronicle) == [every_four]
     pages.observations = [refused(1), refused(4)]
     assert await told(chronicle) == [every_four.replace("4 h", "1 h")]
+    pages.observations = [refused(None), *pages.observations]
+    assert await told(chronicle) == [every_four.removesuffix(" every 4 h")]
 
 
 async def test_a_limit_is_told_when_it_begins_to_hold() -> None:

@@ -113,9 +113,11 @@ def _gap(pair: dict[str, Any], spread: Any) -> str:
 
 
 def _funding(legs: Sequence[dict[str, Any]]) -> str:
-    """`binance -2.00% every 1 h` for each leg whose funding was known."""
+    """`binance -2.00% every 1 h` for each leg whose funding was known; how often is left out where nobody said it."""
     known = [leg for leg in legs if leg["funding_rate"] is not None]
-    return ", ".join(
-        f"{leg['venue']} {float(leg['funding_rate']):.2%} every {float(leg['funding_interval_hours']):g} h"
-        for leg in known
-    )
+    return ", ".join(f"{leg['venue']} {float(leg['funding_rate']):.2%}{_how_often(leg)}" for leg in known)
+
+
+def _how_often(leg: dict[str, Any]) -> str:
+    hours = leg["funding_interval_hours"]
+    return "" if hours is None else f" every {float(hours):g} h"
