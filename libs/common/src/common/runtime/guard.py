@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import FastAPI, Request
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.persistence.database import DATABASE_AWAY
 from common.runtime.access import Access, Principal, Role, digest_of, is_loopback
+from common.runtime.bodies import bounded
 from common.runtime.problems import Problem, database_away, problem_response
 from common.runtime.rate_limits import RateLimits
 
@@ -140,7 +140,7 @@ class Guard:
             await database_away(error)(scope, receive, armoured)
             return
         if self._body_bytes_max is not None:
-            receive = _bounded(receive, self._body_bytes_max)
+            receive = bounded(receive, self._body_bytes_max)
         await self._app(scope, receive, armoured)
 
     async def _admit(self, request: Request) -> Principal:
@@ -208,21 +208,6 @@ def protect(
         body_bytes_max=body_bytes_max,
     )
     return refusals
-
-
-def _bounded(receive: Receive, bytes_max: int) -> Receive:
-    size = 0
-
-    async def bounded() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > bytes_max:
-            # FastAPI, which asks for the body, lets this one exception through.
-            raise HTTPException(413, f"the body is longer than the {bytes_max} bytes that are allowed")
-        return message
-
-    return bounded
 
 
 def _too_many(seconds: int) -> Problem:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, ValidationError
 
 from common.persistence.database import DATABASE_AWAY
+from common.runtime.bodies import bounded
 from common.runtime.clock import Clock
 from common.runtime.problems import Problem, field_errors
 from signal_ingest.application.ingest import Ingest, Recorded
@@ -138,15 +139,5 @@ def _answer(recorded: Recorded) -> SignalAnswer:
 
 
 async def _bounded_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body.
-
-    Raises:
-        Problem: 413 as soon as it is longer than `bytes_max`.
-    """
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > bytes_max:
-            raise Problem(413, f"the body is longer than the {bytes_max} bytes that are allowed")
-        parts.append(part)
-    return b"".join(parts)
+    """The whole body; answered with 413 as soon as it is longer than `bytes_max`."""
+    return await Request(request.scope, bounded(request.receive, bytes_max)).body()
