@@ -54,7 +54,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 "P&L",
                 [
                     ("max(tandem_open_pnl_usdt)", "open trades, if closed now"),
-                    ("max(tandem_day_net_pnl_usdt)", "made within a day, open trades only as far as realised"),
+                    ("max(tandem_day_net_pnl_usdt)", "made within a day, of open trades only what is lost"),
                     ("-max(tandem_daily_loss_limit_usdt)", "limit of a day's loss"),
                 ],
                 "currencyUSD",

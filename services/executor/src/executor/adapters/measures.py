@@ -46,7 +46,8 @@ CLOSING_SECONDS = Gauge("tandem_closing_oldest_seconds", "How long ago the oldes
 UNFINALISED_SECONDS = Gauge("tandem_unfinalised_oldest_seconds", "How long ago the oldest trade not summed up closed")
 TRADING_STATE = Gauge("tandem_trading_state", "1 for the state that trading is in", ["state"])
 DAY_NET_PNL_USDT = Gauge(
-    "tandem_day_net_pnl_usdt", "Net P&L of the trades finalised within a day, and what all others have realised so far"
+    "tandem_day_net_pnl_usdt",
+    "Net P&L of the trades finalised within a day, and what others have realised: of open ones the day's losses only",
 )
 DAILY_LOSS_LIMIT_USDT = Gauge("tandem_daily_loss_limit_usdt", "The loss within a day that stops opening; 0: no limit")
 UNWOUND_ENTRIES = Gauge("tandem_unwound_entries_last_hour", "Entries unwound within an hour")

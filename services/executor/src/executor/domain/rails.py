@@ -18,7 +18,7 @@ class Rails:
 @dataclass(frozen=True, slots=True)
 class DayPnl:
     """What a day has made, in USDT: the net of the trades that became final in it, and what all that are not final,
-    whether open, closing or over, have realised so far.
+    whether open, closing or over, have realised: of those that are open or closing only losses of the day.
     """
 
     final_usdt: Decimal
